@@ -1,0 +1,49 @@
+# make test   sets up .venv and runs every check and test
+# make demo   the main job; ONCE=1 ends with a verdict, ARGS='--port 8400 --data DIR' chooses where
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check unit test schema demo bench lock clean
+
+BIN := .venv/bin
+CODE := $(wildcard creditchain regulator fixtures tests tools benchmarks)
+TYPED := $(wildcard creditchain regulator tools/*.py)
+TEST_SECONDS := 720
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+setup:
+	@tools/setup
+
+check: setup
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/python tools/lint_imports.py
+ifneq ($(wildcard creditchain/api/schema/__main__.py),)
+	$(BIN)/python -m creditchain.api.schema --check
+endif
+
+# The tests alone; `make unit ARGS='tests/unit/tlog -k proof'` picks some.
+unit: setup
+	timeout --foreground --signal=INT $(TEST_SECONDS) $(BIN)/python -m pytest -n 2 $(ARGS)
+
+test: check
+	@$(MAKE) --no-print-directory unit
+
+schema: setup
+	$(BIN)/python -m creditchain.api.schema
+
+demo: setup
+	$(BIN)/python -m creditchain.demo $(if $(ONCE),--once) $(ARGS)
+
+bench:
+	@tools/setup bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock:
+	tools/lock $(ARGS)
+
+clean:
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
