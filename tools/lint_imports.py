@@ -73,7 +73,7 @@ def main(root: Path) -> int:
     cache.mkdir(exist_ok=True)
     config = cache / "contracts.ini"
     config.write_text(format_ini(kept))
-    return lint_imports(config_filename=str(config), cache_dir=str(cache))
+    return lint_imports(config_filename=str(config), cache_dir=str(cache), no_logo=True)
 
 
 if __name__ == "__main__":
