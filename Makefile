@@ -6,7 +6,7 @@
 
 BIN := .venv/bin
 CODE := $(wildcard creditchain regulator fixtures tests tools benchmarks)
-TYPED := $(wildcard creditchain regulator tools/*.py)
+TYPED := $(patsubst %/__init__.py,%,$(wildcard creditchain/__init__.py regulator/__init__.py)) $(wildcard tools/*.py)
 TEST_SECONDS := 720
 
 help:
