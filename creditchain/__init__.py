@@ -1,0 +1,1 @@
+"""creditchain: credit information across institutions, on a log anyone can verify."""
