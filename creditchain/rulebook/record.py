@@ -244,7 +244,7 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Content that is lawfully gone; `id` is `body/INDEX`, `directory/SUBJECT` or `report/ORDER`."""
+    """Content lawfully gone; `id` is `body/INDEX`, `directory/SUBJECT` or `report/ORDER`."""
 
     id: str
     ground: str
