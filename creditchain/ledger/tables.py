@@ -1,0 +1,267 @@
+"""The tables of the ledger: the log as it is served, and the records that follow from it.
+
+- `entry`, `tile`, `checkpoint`, `cosignature` and `batch` are the log. Rows are only ever added;
+  of an entry only the body may go, to NULL, when a logged event erases it.
+- One table for each kind of record, a column for each of its fields: text and integers as they are,
+  codes by their value, nested values and lists as canonical JSON text. `first_index` is the entry
+  that created the record and never changes; `changed_index` the entry that last changed it. Lists
+  are paged by (`first_index`, `id`), followed by `changed_index`.
+
+`row_of` and `record_of` translate; the DDL in `migrations` equals this metadata (a test compares).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import StrEnum
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+from creditchain.events import canonical_json, format_fields, parse_fields
+from creditchain.events.key import PublicKey
+from creditchain.rulebook.record import (
+    Consent,
+    Consortium,
+    Enterprise,
+    Erasure,
+    Key,
+    Member,
+    Objection,
+    Officer,
+    Order,
+    Product,
+    Record,
+    RecordBatch,
+)
+
+R = TypeVar("R", bound=Record)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite makes a column the row's own number only when it is called INTEGER.
+_RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+entry: Final = Table(
+    "entry",
+    metadata,
+    Column("idx", _RowNumber, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("commitment", LargeBinary(32), nullable=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("by", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", LargeBinary),
+)
+"""The entries; `body` is the signed event, NULL when lawfully erased."""
+
+tile: Final = Table(
+    "tile",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary(8192), nullable=False),
+)
+"""Full tiles only; a partial one is rendered from the edge or cut from the full one."""
+
+checkpoint: Final = Table(
+    "checkpoint",
+    metadata,
+    # The key makes two roots for one size impossible.
+    Column("size", _RowNumber, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Every checkpoint signed, one for each batch."""
+
+cosignature: Final = Table(
+    "cosignature",
+    metadata,
+    Column("size", BigInteger, ForeignKey(checkpoint.c.size), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+)
+"""Observers' verified cosignatures: note lines, each with its newline."""
+
+batch: Final = Table(
+    "batch",
+    metadata,
+    Column("height", _RowNumber, primary_key=True, autoincrement=False),
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("first_index", BigInteger, nullable=False, unique=True),
+    Column("count", Integer, nullable=False),
+)
+"""The batches, chained by digest: heights 1, 2, 3 ... without a gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one field of a record stands in its column."""
+
+    name: str
+    column: Column[Any]
+    to_column: Callable[[Any], Any] | None
+    from_column: Callable[[Any], Any] | None
+    """None: the value stands as it is."""
+
+
+# Sections, purposes, terms and keys repeat from record to record.
+_TEXTS_REMEMBERED: Final = 4096
+
+
+def _codec(name: str, hint: Any) -> Codec:
+    nullable = get_origin(hint) in (Union, UnionType)
+    if nullable:
+        (hint,) = (arg for arg in get_args(hint) if arg is not type(None))
+    to_column, from_column = _translations(hint)
+    type_ = BigInteger() if hint is int else Text()
+    column: Column[Any] = Column(name, type_, primary_key=name == "id", nullable=nullable)
+    return Codec(name, column, to_column, from_column)
+
+
+def _translations(
+    hint: Any,
+) -> tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]:
+    if hint in (str, int):
+        return None, None
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return (lambda code: code.value), hint
+    format_json, parse_json = _json_translations(hint)
+
+    @lru_cache(maxsize=_TEXTS_REMEMBERED)
+    def to_text(value: Any) -> str:
+        return canonical_json(format_json(value)).decode()
+
+    @lru_cache(maxsize=_TEXTS_REMEMBERED)
+    def from_text(text: str) -> Any:
+        return parse_json(json.loads(text))
+
+    return to_text, from_text
+
+
+def _json_translations(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    if get_origin(hint) is tuple:
+        item, ellipsis = get_args(hint)
+        assert ellipsis is Ellipsis
+        format_item, parse_item = _json_translations(item)
+        return (
+            lambda values: [format_item(value) for value in values],
+            lambda data: tuple(parse_item(value) for value in data),
+        )
+    if hint is PublicKey:
+        return (lambda key: key.to_json()), PublicKey.from_json
+    if is_dataclass(hint):
+        nested: Any = hint
+        return format_fields, (lambda data: parse_fields(nested, data))
+    assert issubclass(hint, StrEnum), f"{hint!r} is no field of a record"
+    return str, hint
+
+
+CODECS: Final[dict[type[Any], tuple[Codec, ...]]] = {}
+"""For each kind of record its fields, in the order of the class."""
+
+TABLE_OF: Final[dict[type[Any], Table]] = {}
+"""For each kind of record its table."""
+
+
+def _record_table(name: str, kind: type[Any], *extras: Column[Any]) -> Table:
+    hints = get_type_hints(kind)
+    CODECS[kind] = tuple(_codec(field.name, hints[field.name]) for field in fields(kind))
+    table = Table(
+        name,
+        metadata,
+        *(codec.column for codec in CODECS[kind]),
+        *extras,
+        Column("first_index", BigInteger, nullable=False, index=True),
+        Column("changed_index", BigInteger, nullable=False, index=True),
+    )
+    TABLE_OF[kind] = table
+    return table
+
+
+consortium: Final = _record_table("consortium", Consortium)
+member: Final = _record_table("member", Member)
+member_key: Final = _record_table("member_key", Key)
+officer: Final = _record_table("officer", Officer)
+enterprise: Final = _record_table("enterprise", Enterprise)
+product: Final = _record_table("product", Product)
+consent: Final = _record_table(
+    "consent", Consent, Column("valid_until", BigInteger, nullable=False)
+)
+"""`valid_until` is the one in `terms`, for the scan that expires consents."""
+orders: Final = _record_table("orders", Order)
+record_batch: Final = _record_table("record_batch", RecordBatch)
+objection: Final = _record_table("objection", Objection)
+erasure: Final = _record_table("erasure", Erasure)
+
+# Whoever asks for a list asks for his own, oldest or newest first: owner, then place in the log.
+for _table, _owners in (
+    (member_key, ("owner",)),
+    (officer, ("member",)),
+    (enterprise, ("vouched_by",)),
+    (product, ("agency",)),
+    (consent, ("grantee", "enterprise")),
+    (orders, ("orderer", "agency", "enterprise")),
+    (record_batch, ("member",)),
+    (objection, ("enterprise", "holder")),
+):
+    for _owner in _owners:
+        Index(None, _table.c[_owner], _table.c.first_index)
+        if _table in (consent, orders):
+            Index(None, _table.c[_owner], _table.c.changed_index)
+
+# What the clock scans: orders by due time, consents by the end of their window.
+Index(None, orders.c.status, orders.c.due_at)
+Index(None, consent.c.status, consent.c.valid_until)
+
+
+def row_of(record: Record, changed_index: int, first_index: int | None = None) -> dict[str, Any]:
+    """The row of a record; without `first_index` if not given (an update must not touch it)."""
+    row: dict[str, Any] = {}
+    for codec in CODECS[type(record)]:
+        value = getattr(record, codec.name)
+        if value is not None and codec.to_column is not None:
+            value = codec.to_column(value)
+        row[codec.name] = value
+    if isinstance(record, Consent):
+        row["valid_until"] = record.terms.valid_until
+    row["changed_index"] = changed_index
+    if first_index is not None:
+        row["first_index"] = first_index
+    return row
+
+
+def record_of(kind: type[R], row: Any) -> R:
+    """The record in a row of `TABLE_OF[kind]`: a SQLAlchemy row or a mapping by column name."""
+    columns: Mapping[str, Any] = getattr(row, "_mapping", row)
+    values = {}
+    for codec in CODECS[kind]:
+        value = columns[codec.name]
+        if value is not None and codec.from_column is not None:
+            value = codec.from_column(value)
+        values[codec.name] = value
+    return kind(**values)
