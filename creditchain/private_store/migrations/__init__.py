@@ -1,0 +1,1 @@
+"""Alembic migrations of `private.db`, run by `open_private_store`."""

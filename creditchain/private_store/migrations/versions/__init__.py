@@ -1,0 +1,1 @@
+"""One file per step, oldest first; a published step is never edited."""
