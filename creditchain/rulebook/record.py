@@ -86,7 +86,10 @@ class Consortium:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An institution and whether it may act."""
+    """An institution and whether it may act.
+
+    `sign_keys` are the thumbprints of its signing keys that are not revoked; some may have expired.
+    """
 
     id: str
     kind: MemberKind
@@ -96,6 +99,7 @@ class Member:
     admitted_at: int
     changed_at: int
     filing: str | None = None
+    sign_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,7 @@ class Officer:
     identity: str
     appointed_at: int
     dismissed_at: int | None = None
+    compromised_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
