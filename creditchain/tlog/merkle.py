@@ -22,7 +22,7 @@ from creditchain.tlog.wire import NUMBER_MAX
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 
-# A proof then has at most 63 hashes, the bound of tlog-witness, and every size fits an int64.
+# Every size fits the int64 of Go's verifiers; the path to a leaf then has at most 63 hashes.
 SIZE_MAX = NUMBER_MAX
 
 Coord = tuple[int, int]

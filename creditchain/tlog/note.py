@@ -307,6 +307,8 @@ def _check_text(text: str) -> None:
         raise MalformedNote("the text of a note ends its last line")
     if any(c < " " and c != "\n" for c in text):
         raise MalformedNote("the text of a note has a control character")
+    if not _is_utf8(text):
+        raise MalformedNote("a note is UTF-8")
 
 
 def _parse_signature(line: str) -> Signature:
@@ -320,4 +322,15 @@ def _parse_signature(line: str) -> Signature:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(c.isspace() or c < " " for c in name)
+    if not name or "+" in name or any(c.isspace() or c < " " for c in name):
+        return False
+    return _is_utf8(name)
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a str has bytes at all: a lone surrogate, say from JSON, has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -24,7 +24,7 @@ from creditchain.tlog.merkle import (
     perfect_subtrees,
 )
 
-# A tree of 2^63 leaves is 63 levels high (tlog-witness: "MUST NOT send more than 63").
+# tlog-witness: "MUST NOT send more than 63". Enough for any proof between trees of up to 2^62.
 PROOF_HASHES_MAX = 63
 
 
