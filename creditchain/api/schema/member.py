@@ -1,0 +1,115 @@
+"""The consortium, its members, their officers and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import graphene
+from graphql import GraphQLResolveInfo
+
+from creditchain.api.schema import scalar
+from creditchain.api.schema.code import CODES
+from creditchain.api.schema.field import many, maybe, one
+from creditchain.events import codes
+from creditchain.events.key import ALGORITHMS
+from creditchain.events.key import PublicKey as PublicKeyValue
+from creditchain.rulebook import record
+
+
+class PublicKey(graphene.ObjectType):
+    """A public key as a JSON Web Key; `alg` says what it may be used for."""
+
+    alg = one(graphene.String, "Ed25519, ES256 or HPKE-X25519.")
+    kty = one(graphene.String, "OKP or EC.")
+    crv = one(graphene.String, "Ed25519, P-256 or X25519.")
+    x = one(graphene.String, "The x coordinate, base64url.")
+    y = maybe(graphene.String, "The y coordinate, base64url; P-256 only.")
+
+    def resolve_kty(key: PublicKeyValue, info: GraphQLResolveInfo) -> str:
+        return ALGORITHMS[key.alg][0]
+
+    def resolve_crv(key: PublicKeyValue, info: GraphQLResolveInfo) -> str:
+        return ALGORITHMS[key.alg][1]
+
+
+class Key(graphene.ObjectType):
+    """A registered key and the time in which it counts."""
+
+    kid = one(scalar.Thumbprint, "RFC 7638 thumbprint: the key's name wherever it is cited.")
+    key = one(PublicKey, "The key itself.")
+    use = one(CODES[codes.KeyUse], "To sign events with, or to have reports sealed to.")
+    added_at = one(scalar.Timestamp, "From when on it counts.")
+    expires_at = maybe(scalar.Timestamp, "When it ends by itself.")
+    revoked_at = maybe(scalar.Timestamp, "When it was revoked.")
+    compromised_since = maybe(
+        scalar.Timestamp, "From when on it may have been in other hands, as its owner says."
+    )
+
+    def resolve_use(key: record.Key, info: GraphQLResolveInfo) -> codes.KeyUse:
+        return key.key.use
+
+
+class Consortium(graphene.ObjectType):
+    """The consortium: who runs it, who watches it, and its law in force."""
+
+    name = one(scalar.Label, "Its name.")
+    log = one(scalar.Origin, "The origin of its log.")
+    regulator = one(lambda: Member, "The regulator, root of all trust.")
+    operator = one(lambda: Member, "The member that runs the hub.")
+    rulebook = one(scalar.Positive, "The version of the law in force.")
+    log_key = one(scalar.VerifierKey, "The C2SP verifier key of checkpoints.")
+    refusal_key = one(scalar.VerifierKey, "The C2SP verifier key of signed refusals.")
+    founded_at = one(scalar.Timestamp, "When it was founded.")
+
+    async def resolve_regulator(
+        consortium: record.Consortium, info: GraphQLResolveInfo
+    ) -> record.Member | None:
+        return await info.context.read(record.Member, consortium.regulator)
+
+    async def resolve_operator(
+        consortium: record.Consortium, info: GraphQLResolveInfo
+    ) -> record.Member | None:
+        return await info.context.read(record.Member, consortium.operator)
+
+
+class Member(graphene.ObjectType):
+    """An institution of the consortium."""
+
+    id = one(scalar.MemberId, "Its short name.")
+    kind = one(CODES[codes.MemberKind], "What it does on the chain.")
+    name = one(scalar.Label, "Its registered name.")
+    region = one(scalar.Region, "GB/T 2260 code of its region.")
+    standing = one(CODES[record.Standing], "Whether it may act.")
+    filing = maybe(scalar.Label, "Its filing number with the supervisor.")
+    admitted_at = one(scalar.Timestamp, "When it joined.")
+    changed_at = one(scalar.Timestamp, "When its standing last changed.")
+    keys = many(Key, "Its own keys, the oldest first; at most 100.")
+
+    async def resolve_keys(member: record.Member, info: GraphQLResolveInfo) -> Sequence[record.Key]:
+        return await info.context.keys_of(member.id)
+
+
+class Officer(graphene.ObjectType):
+    """A person acting for a member; the name is for those in relation only."""
+
+    id = one(scalar.OfficerId, "An opaque id.")
+    member = one(Member, "The member the officer acts for.")
+    roles = many(CODES[codes.Role], "What the officer may do.")
+    name = maybe(scalar.Label, "The name, for the officer's own member and the regulator.")
+    identity = one(scalar.Digest, "Salted fingerprint of the directory row.")
+    appointed_at = one(scalar.Timestamp, "When the member endorsed the officer.")
+    dismissed_at = maybe(scalar.Timestamp, "When the member ended it.")
+    keys = many(Key, "The officer's keys, the oldest first; at most 100.")
+
+    async def resolve_member(
+        officer: record.Officer, info: GraphQLResolveInfo
+    ) -> record.Member | None:
+        return await info.context.read(record.Member, officer.member)
+
+    async def resolve_name(officer: record.Officer, info: GraphQLResolveInfo) -> str | None:
+        return await info.context.name_of(officer)
+
+    async def resolve_keys(
+        officer: record.Officer, info: GraphQLResolveInfo
+    ) -> Sequence[record.Key]:
+        return await info.context.keys_of(officer.id)
