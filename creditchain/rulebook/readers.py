@@ -1,6 +1,6 @@
 """Who may read a body: one table.
 
-PURE. A body is read by the institutions and the enterprise it concerns, and by the regulator always.
+PURE. The institutions and the enterprise a body concerns read it, and the regulator reads all.
 Bodies about the consortium itself are open to every member, and so are record batches, which hold
 one root and no subject: a bank needs the root to check the lines of a report. An agency reads the
 orders it is asked to serve, not the consents behind them.
