@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,6 +47,7 @@ from creditchain.events import (
     parse_time,
     unb64u,
 )
+from creditchain.events.codes import KeyUse
 from creditchain.events.key import ED25519, ES256
 
 JWS_TYPE: Final = "creditchain-event+jws"
@@ -62,6 +64,9 @@ ENTRY_BYTES_MAX: Final = 256
 
 WEBAUTHN_CONTEXT: Final = b"creditchain-event/webauthn/v1\0"
 """Separates our challenges from every other use of the same passkey."""
+
+# Checked before a kid from outside reaches a key store or is spelled again.
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -239,7 +244,9 @@ def _header_names(header: str) -> tuple[str, str] | None:
     if not isinstance(value, dict):
         return None
     alg, kid = value.get("alg"), value.get("kid")
-    if not isinstance(alg, str) or alg not in (ED25519, ES256) or not isinstance(kid, str):
+    if not isinstance(alg, str) or alg not in {ED25519, ES256}:
+        return None
+    if not isinstance(kid, str) or _THUMBPRINT.fullmatch(kid) is None:
         return None
     return (alg, kid) if jws_header(alg, kid) == header else None
 
@@ -271,8 +278,10 @@ def _check_assertion(
         raise malformed from None
     if not isinstance(said, dict) or len(data) < 37:
         raise malformed
+    if _THUMBPRINT.fullmatch(proof["kid"]) is None:
+        raise malformed
     key = find_key(event, proof["kid"])
-    if key is None or key.kid != proof["kid"]:
+    if key is None or key.kid != proof["kid"] or key.use is not KeyUse.SIGN:
         raise BadSeal(SealFault.KEY_UNKNOWN, event)
     if key.alg == ES256:
         try:

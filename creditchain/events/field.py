@@ -98,11 +98,22 @@ def integer_kind(name: str, low: int, high: int, description: str) -> Kind:
     return Kind(name, parse, int, description)
 
 
+# Controls, invisible and direction-turning characters: a name must be what it looks like. These are
+# ranges, not Unicode categories, which differ between Python versions: an event parses everywhere
+# or nowhere.
+_UNSEEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f"
+    "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufe00-\\ufe0f"
+    "\\ufeff\\uffa0\\ufff0-\\uffff\\U000e0000-\\U000e0fff]"
+)
+_SPACES = re.compile("[ \\xa0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000]")
+
+
 def _parse_label(value: object) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LABEL_CHARS_MAX:
         raise ValueError(f"not a text of 1 to {LABEL_CHARS_MAX} characters")
-    if value != value.strip() or any(c < " " or 0xD800 <= ord(c) <= 0xDFFF for c in value):
-        raise ValueError("space at an end, a control character or a lone surrogate")
+    if _UNSEEN.search(value) or _SPACES.match(value) or _SPACES.match(value[-1]):
+        raise ValueError("a space at an end, or a character that cannot be seen")
     return value
 
 
