@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -177,7 +177,7 @@ def _json_translations(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any],
     if is_dataclass(hint):
         nested: Any = hint
         return format_fields, (lambda data: parse_fields(nested, data))
-    assert issubclass(hint, StrEnum), f"{hint!r} is no field of a record"
+    assert issubclass(hint, str), f"{hint!r} is no field of a record"
     return str, hint
 
 
@@ -188,14 +188,29 @@ TABLE_OF: Final[dict[type[Any], Table]] = {}
 """For each kind of record its table."""
 
 
-def _record_table(name: str, kind: type[Any], *extras: Column[Any]) -> Table:
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column that repeats a value from inside the field `source`, for an index to reach."""
+
+    name: str
+    source: str
+    value: Callable[[Any], Any]
+
+
+DERIVED: Final[dict[type[Any], tuple[Derived, ...]]] = {
+    Consent: (Derived("valid_until", "terms", lambda consent: consent.terms.valid_until),)
+}
+"""For some kinds of record their derived columns, which stand behind those of the fields."""
+
+
+def _record_table(name: str, kind: type[Any]) -> Table:
     hints = get_type_hints(kind)
     CODECS[kind] = tuple(_codec(field.name, hints[field.name]) for field in fields(kind))
     table = Table(
         name,
         metadata,
         *(codec.column for codec in CODECS[kind]),
-        *extras,
+        *(Column(d.name, BigInteger, nullable=False) for d in DERIVED.get(kind, ())),
         Column("first_index", BigInteger, nullable=False, index=True),
         Column("changed_index", BigInteger, nullable=False, index=True),
     )
@@ -209,9 +224,7 @@ member_key: Final = _record_table("member_key", Key)
 officer: Final = _record_table("officer", Officer)
 enterprise: Final = _record_table("enterprise", Enterprise)
 product: Final = _record_table("product", Product)
-consent: Final = _record_table(
-    "consent", Consent, Column("valid_until", BigInteger, nullable=False)
-)
+consent: Final = _record_table("consent", Consent)
 """`valid_until` is the one in `terms`, for the scan that expires consents."""
 orders: Final = _record_table("orders", Order)
 record_batch: Final = _record_table("record_batch", RecordBatch)
@@ -239,16 +252,31 @@ Index(None, orders.c.status, orders.c.due_at)
 Index(None, consent.c.status, consent.c.valid_until)
 
 
+def columns_of(record: Record) -> list[Any]:
+    """The values of a record's columns, fields and derived, in the order of the table."""
+    kind = type(record)
+    values = [
+        value if value is None or codec.to_column is None else codec.to_column(value)
+        for codec in CODECS[kind]
+        for value in (getattr(record, codec.name),)
+    ]
+    return values + [derived.value(record) for derived in DERIVED.get(kind, ())]
+
+
+def record_from(kind: type[R], values: Sequence[Any]) -> R:
+    """The record of the values of its fields' columns, in the order of the class."""
+    return kind(
+        *(
+            value if value is None or codec.from_column is None else codec.from_column(value)
+            for codec, value in zip(CODECS[kind], values, strict=True)
+        )
+    )
+
+
 def row_of(record: Record, changed_index: int, first_index: int | None = None) -> dict[str, Any]:
     """The row of a record; without `first_index` if not given (an update must not touch it)."""
-    row: dict[str, Any] = {}
-    for codec in CODECS[type(record)]:
-        value = getattr(record, codec.name)
-        if value is not None and codec.to_column is not None:
-            value = codec.to_column(value)
-        row[codec.name] = value
-    if isinstance(record, Consent):
-        row["valid_until"] = record.terms.valid_until
+    names = [column.name for column in TABLE_OF[type(record)].columns]
+    row = dict(zip(names, columns_of(record), strict=False))
     row["changed_index"] = changed_index
     if first_index is not None:
         row["first_index"] = first_index
@@ -258,10 +286,4 @@ def row_of(record: Record, changed_index: int, first_index: int | None = None) -
 def record_of(kind: type[R], row: Any) -> R:
     """The record in a row of `TABLE_OF[kind]`: a SQLAlchemy row or a mapping by column name."""
     columns: Mapping[str, Any] = getattr(row, "_mapping", row)
-    values = {}
-    for codec in CODECS[kind]:
-        value = columns[codec.name]
-        if value is not None and codec.from_column is not None:
-            value = codec.from_column(value)
-        values[codec.name] = value
-    return kind(**values)
+    return record_from(kind, [columns[codec.name] for codec in CODECS[kind]])

@@ -1,0 +1,137 @@
+"""The SQLite file of the ledger: one connection that writes, a bounded pool that only reads.
+
+Durability is SQLite's: WAL with `synchronous=FULL`, so that COMMIT returns after the fsync. One
+process opens the file at a time; a lock beside it says so to the second.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+
+from creditchain.ledger.failure import LedgerRefused
+
+READERS_MAX: Final = 8
+"""Reading connections: more than two cores can use at once, and each may hold 2 MiB of pages."""
+
+READER_WAIT_S: Final = 10.0
+"""How long a reader waits for a connection before it is told that the hub is overloaded."""
+
+BUSY_WAIT_MS: Final = 10_000
+"""Only a tool of the operator (a copy, a look) ever holds the file against the writer."""
+
+WRITER_CACHE_KIB: Final = 65_536
+"""Pages the writer remembers: the indexes' inner pages and right edges at ten million entries."""
+
+CHECKPOINT_PAGES: Final = 4_000
+"""WAL pages (16 MiB) after which SQLite moves them into the file, while the writer waits."""
+
+WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
+"""A WAL that one long reader let grow is cut back to this."""
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+
+class Database:
+    """The opened file. `close` releases the lock last."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `LedgerRefused` when another process has the file."""
+        self.path = path
+        self._lock = _lock(path)
+        self.readers: Engine = create_engine(
+            "sqlite+pysqlite://",
+            creator=self._open_reader,
+            poolclass=QueuePool,
+            pool_size=READERS_MAX,
+            max_overflow=0,
+            pool_timeout=READER_WAIT_S,
+        )
+        event.listen(self.readers, "begin", _begin)
+
+    def upgrade(self) -> None:
+        """Brings the tables to the newest revision."""
+        writer = create_engine("sqlite+pysqlite://", creator=self.open_writer, poolclass=NullPool)
+        event.listen(writer, "begin", _begin)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with writer.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        writer.dispose()
+
+    def open_writer(self) -> sqlite3.Connection:
+        """A connection that may write; transactions are begun and ended in so many words."""
+        connection = _connect(self.path)
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            # An erased body must not linger in free pages.
+            "secure_delete=ON",
+            f"cache_size=-{WRITER_CACHE_KIB}",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+            f"journal_size_limit={WAL_BYTES_KEPT}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read-only connection that sees one committed state until it is given back."""
+        with self.readers.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Closes the readers and gives the file free."""
+        self.readers.dispose()
+        os.close(self._lock)
+
+    def _open_reader(self) -> Any:
+        connection = _connect(self.path)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Connections wander between threads, one at a time: the pool and the writer's thread see to it.
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA busy_timeout={BUSY_WAIT_MS}")
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _lock(path: Path) -> int:
+    # Not on the file itself: closing any descriptor of it would drop SQLite's own locks.
+    lock = os.open(
+        path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise LedgerRefused(
+            f"another hub has {path} open. Two writers would fork the log: stop the other one "
+            "first, or give this hub its own data folder."
+        ) from None
+    return lock
+
+
+def failure_code(error: sqlite3.Error) -> str:
+    """SQLite's extended name for an error, as `SQLITE_IOERR_FSYNC`; empty if it gave none."""
+    code: Any = getattr(error, "sqlite_errorname", "")
+    return str(code or "")
