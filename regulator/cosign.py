@@ -1,0 +1,240 @@
+"""Cosigning: what the observer says about a log, under one key name for each statement.
+
+- `<regulator>/witness`: this was the largest consistent tree I had seen (C2SP tlog-cosignature).
+- `<regulator>/mirror`: and I hold every entry and every body of it, or the log says why a body was
+  erased; and I have replayed the law over it. It says nothing about what replay found: violations
+  are findings, and a log that broke the law is still the log everyone else saw.
+
+What is announced is stored first: in the database, then in the register, then it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from creditchain.tlog.cosignature import CosignatureSigner
+from creditchain.tlog.merkle import EMPTY_ROOT
+from creditchain.tlog.note import Verifier, parse_note
+from creditchain.tlog.witness import (
+    SIZE_CONTENT_TYPE,
+    AddCheckpoint,
+    Status,
+    Verdict,
+    judge,
+)
+from regulator.finding import Finding
+from regulator.mirror import Mirror, Signed
+from regulator.register import Register
+from regulator.verify import Fork, Head, judge_growth, open_head
+
+WITNESS: Final = "witness"
+MIRROR: Final = "mirror"
+
+FORKS_KEPT_MAX: Final = 1_000
+"""Forked checkpoints kept as findings: a log that forks once a second must not fill our disk."""
+
+NOTHING: Final = Head(0, EMPTY_ROOT, "")
+"""The head before the first: every tree extends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to add-checkpoint: status, body, its type."""
+
+    status: int
+    body: str
+    content_type: str = "text/plain; charset=utf-8"
+    retry_after_s: int | None = None
+
+
+class Behind(Exception):
+    """The database is older than what the register says was announced: nothing is signed."""
+
+
+class Cosigner:
+    """Judges, stores, signs. Everything here runs in the writer's thread, one call at a time.
+
+    When the database is older than the register (restored from a copy), the announced heads are
+    taken over from the register and nothing is signed until our copy has grown to that very tree.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        register: Register,
+        log: Verifier,
+        signers: dict[str, CosignatureSigner],
+        *,
+        clock_s: Callable[[], int],
+    ) -> None:
+        self.log = log
+        self._mirror = mirror
+        self._register = register
+        self._signers = signers
+        self._clock_s = clock_s
+        self._restored_to: Head | None = None
+        self._heads: dict[str, Signed] = {}
+        for name in signers:
+            signed = mirror.head(name)
+            if signed is not None:
+                self._heads[name] = signed
+        for name, head in register.read().items():
+            if name in signers and head.size > self.head(name).size:
+                self._heads[name] = Signed(head, "", 0)
+                if self._restored_to is None or head.size > self._restored_to.size:
+                    self._restored_to = head
+
+    def head(self, name: str) -> Head:
+        """The head last announced under a name."""
+        signed = self._heads.get(name)
+        return NOTHING if signed is None else signed.head
+
+    def signed(self, name: str) -> Signed | None:
+        """The head last announced under a name, with our line; None if there is none to show."""
+        signed = self._heads.get(name)
+        return signed if signed is not None and signed.line else None
+
+    def restored_to(self) -> Head | None:
+        """The head to which our copy must grow before anything is signed; None when all is well."""
+        head = self._restored_to
+        if head is not None and self._mirror.root_at(head.size) == head.root:
+            head = self._restored_to = None
+        return head
+
+    def announce(self, name: str, head: Head) -> Signed:
+        """Cosign a head that was found consistent, stored before this returns; raises `Behind`."""
+        behind = self.restored_to()
+        if behind is not None:
+            raise Behind(
+                f"the database is older than size {behind.size}, which was announced; nothing is "
+                "signed until the copy has grown to it again"
+            )
+        last = self._heads.get(name)
+        assert last is None or head.size >= last.head.size, "a head never goes back"
+        # Ours never goes back either, whatever the machine's clock does.
+        time_s = max(self._clock_s(), last.time_s if last is not None else 0)
+        cosignature = self._signers[name].cosign(parse_note(head.note).text, time_s)
+        signed = Signed(head, cosignature.line, time_s)
+        self._mirror.put_head(name, signed)
+        heads = {**self._heads, name: signed}
+        self._register.write({key: value.head for key, value in heads.items()})
+        self._heads = heads
+        return signed
+
+    def trust(self, head: Head) -> None:
+        """Take over a head that was found to extend ours, and cosign it as witness if we may."""
+        try:
+            self.announce(WITNESS, head)
+        except Behind:
+            # Not signed, but known: our copy needs to know where to grow to.
+            self._heads[WITNESS] = Signed(head, "", 0)
+
+    def announce_both(self, head: Head) -> None:
+        """Cosign under each name a head that our copy has reached, unless it is cosigned already.
+
+        Raises `Behind`.
+        """
+        for name in (WITNESS, MIRROR):
+            signed = self.signed(name)
+            if signed is None or signed.head.size < head.size:
+                if name == MIRROR and self._is_short_of(head):
+                    continue
+                self.announce(name, head)
+
+    def witness(self, request: AddCheckpoint) -> tuple[Answer, Finding | None]:
+        """tlog-witness add-checkpoint: judge, store and sign as one step.
+
+        The finding is a fork that the request proves; it is stored already if it is new.
+        """
+        held = self.head(WITNESS)
+        verdict = judge(request, [self.log] if request.origin == self.log.name else [], _pair(held))
+        if verdict.status is Status.ACCEPTED:
+            try:
+                signed = self.announce(WITNESS, open_head(request.note, self.log))
+            except Behind as error:
+                return Answer(503, f"{error}\n", retry_after_s=60), None
+            return Answer(200, signed.line), None
+        return refuse(verdict), self._examine(request, verdict, held)
+
+    def begin_mirror(self, request: AddCheckpoint) -> Answer | Head:
+        """The same protocol for the mirror's head: a refusal, or the head to copy first."""
+        held = self.head(MIRROR)
+        verdict = judge(request, [self.log] if request.origin == self.log.name else [], _pair(held))
+        if verdict.status is not Status.ACCEPTED:
+            self._examine(request, verdict, held)
+            return refuse(verdict)
+        return open_head(request.note, self.log)
+
+    def finish_mirror(self, head: Head) -> Answer | None:
+        """Cosign as mirror a head that our own copy leads to; None when it does not reach so far.
+
+        Our own tree is the proof of consistency here, so a head that moved on meanwhile is no
+        conflict unless it moved past this one.
+        """
+        held = self.head(MIRROR)
+        if held.size > head.size:
+            return _conflict(held.size)
+        root = self._mirror.root_at(head.size)
+        if root is None or self._is_short_of(head):
+            return None
+        if root != head.root:
+            return Answer(422, "the checkpoint is not of the log this mirror holds\n")
+        signed = self.signed(MIRROR)
+        if signed is None or signed.head.size != head.size:
+            try:
+                signed = self.announce(MIRROR, head)
+            except Behind:
+                return None
+        return Answer(200, signed.line)
+
+    def accuse(self, fork: Fork) -> Finding | None:
+        """Keep a fork as a finding; None if it is known or there are more than enough."""
+        finding = fork.finding()
+        if self._mirror.count_findings(finding.code) >= FORKS_KEPT_MAX:
+            return None
+        return finding if self._mirror.find(finding) else None
+
+    def compare_with_copy(self, head: Head) -> Fork | None:
+        """A fork, if a head no larger than our copy is not the one our own tree had at that size.
+
+        None also when it cannot be told: our copy, or our signed head, does not reach so far.
+        """
+        held = self.head(WITNESS)
+        if not 0 < head.size <= held.size <= self._mirror.size:
+            return None
+        if self._mirror.root_at(head.size) == head.root:
+            return None
+        judged = self._mirror.growth_from(held, head)
+        return judged if isinstance(judged, Fork) else None
+
+    def _is_short_of(self, head: Head) -> bool:
+        """Whether a body below this head is missing without an erasure."""
+        missing = self._mirror.holes(1)
+        return bool(missing) and missing[0] < head.size
+
+    def _examine(self, request: AddCheckpoint, verdict: Verdict, held: Head) -> Finding | None:
+        """A refused checkpoint may be the log's own proof against itself."""
+        if verdict.checkpoint is None:
+            return None
+        shown = open_head(request.note, self.log)
+        fork: object = self.compare_with_copy(shown)
+        if fork is None and verdict.status is Status.INCONSISTENT and held.size <= shown.size:
+            fork = judge_growth(held, shown, request.proof)
+        return self.accuse(fork) if isinstance(fork, Fork) else None
+
+
+def refuse(verdict: Verdict) -> Answer:
+    """The answer to a request that is not accepted, as tlog-witness words it."""
+    if verdict.status is Status.CONFLICT:
+        return _conflict(verdict.head_size or 0)
+    return Answer(int(verdict.status), f"{verdict.reason}\n")
+
+
+def _conflict(size: int) -> Answer:
+    return Answer(409, f"{size}\n", SIZE_CONTENT_TYPE)
+
+
+def _pair(head: Head) -> tuple[int, bytes] | None:
+    return (head.size, head.root) if head.size else None

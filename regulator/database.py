@@ -1,0 +1,122 @@
+"""Opening observer.db: its settings, its migrations, one writer, bounded readers.
+
+WAL with `synchronous=FULL`: what we have cosigned survives power loss. `secure_delete=ON`: an
+erased body is overwritten, not only unlinked.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a reader that must write (there is none) or a second process waits."""
+
+READERS_MAX: Final = 8
+"""Connections lent to the door's threads at once."""
+
+CACHE_KIB: Final = 32_768
+"""SQLite's page cache of the writer: the same for a log of a thousand or a billion entries."""
+
+READER_CACHE_KIB: Final = 4_096
+
+_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+
+
+class DatabaseUnusable(Exception):
+    """The file cannot be used; the message says what to do."""
+
+
+@contextmanager
+def open_database(path: Path, *, readers: bool = False) -> Iterator[Engine]:
+    """The engine over observer.db, created or migrated as needed; raises `DatabaseUnusable`.
+
+    `readers` opens a pool of read-only connections to a database that exists.
+    """
+    if not readers:
+        try:
+            # Created by us, so that no other user can read it even for a moment.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise DatabaseUnusable(f"cannot open {path}: {error.strerror}") from None
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=READERS_MAX if readers else 1,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_MS / 1000,
+    )
+    event.listen(engine, "connect", _set_up_reader if readers else _set_up_writer)
+    event.listen(engine, "begin", _begin_reading if readers else _begin_writing)
+    try:
+        if not readers:
+            try:
+                _migrate(engine, path)
+            except (DatabaseError, sqlite3.DatabaseError) as error:
+                raise DatabaseUnusable(
+                    f"{path} is no observer database, or is damaged ({error}); move it away and "
+                    "the observer makes a new copy from the hub"
+                ) from None
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _set_up_writer(connection: Any, _: object) -> None:
+    # SQLAlchemy decides when a transaction begins, not the driver.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "secure_delete=ON",
+        "temp_store=MEMORY",
+        f"cache_size=-{CACHE_KIB}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _set_up_reader(connection: Any, _: object) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "query_only=ON",
+        f"cache_size=-{READER_CACHE_KIB}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_writing(connection: Connection) -> None:
+    # At once, so that what was read inside the transaction cannot change before it writes.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _migrate(engine: Engine, path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    newest = script.get_current_head()
+    with engine.begin() as connection:
+        if inspect(connection).has_table("alembic_version"):
+            now = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            if now == newest:
+                return
+            if now not in {step.revision for step in script.walk_revisions()}:
+                raise DatabaseUnusable(f"{path} is of a later version of this software")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,304 @@
+"""What the observer reads of a log, and reading it over HTTP from a hub that may be hostile.
+
+`Feed` is the one interface to the outside; the lying hub of the tests implements it too. Whatever a
+feed answers is only bytes: `verify` and `replay` judge them. A feed that gives no usable answer
+raises `FeedFault`; a fault is weather, not a finding.
+
+`HubFeed` bounds everything a hub controls: bytes on the wire and after gzip, time to connect, time
+between bytes, time in all. It follows no redirect, believes no content type but the one expected,
+and signs in with an assertion by the observer's own key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Final, Protocol, Self
+
+import httpx2
+
+from creditchain.client.signer import Signer
+from creditchain.tlog.note import NOTE_BYTES_MAX
+from creditchain.tlog.tile import (
+    ENTRY_BYTES_MAX,
+    TILE_BYTES,
+    TILE_WIDTH,
+    BundlePath,
+    Tile,
+    format_bundle_path,
+    format_tile_path,
+)
+
+BUNDLE_BYTES_MAX: Final = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
+"""256 entries or bodies behind their lengths: no honest bundle is larger."""
+
+ERROR_BYTES_MAX: Final = 4_096
+"""How much of an error's text is read, for the log."""
+
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 10.0
+"""Between two bytes; a hub that trickles is caught by the total."""
+
+TOTAL_SECONDS: Final = 60.0
+"""For one resource: 16 MiB in a minute is a slow line, not a stalled one."""
+
+TOKEN_MARGIN_SECONDS: Final = 30.0
+"""A token is renewed this long before it ends, so that none ends on the way."""
+
+_TEXT: Final = "text/plain"
+_BYTES: Final = "application/octet-stream"
+_JSON: Final = "application/json"
+
+
+class Fault(StrEnum):
+    """Why a feed gave no usable answer."""
+
+    UNREACHABLE = "UNREACHABLE"
+    TOO_SLOW = "TOO_SLOW"
+    REDIRECTED = "REDIRECTED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_ALLOWED = "NOT_ALLOWED"
+    SERVER_ERROR = "SERVER_ERROR"
+    UNEXPECTED_STATUS = "UNEXPECTED_STATUS"
+    CONTENT_TYPE = "CONTENT_TYPE"
+    CONTENT_ENCODING = "CONTENT_ENCODING"
+    TOO_LARGE = "TOO_LARGE"
+    TRUNCATED = "TRUNCATED"
+    MALFORMED = "MALFORMED"
+
+
+class FeedFault(Exception):
+    """No usable answer: which resource, and why."""
+
+    def __init__(self, fault: Fault, resource: str, detail: str = "") -> None:
+        super().__init__(f"{resource}: {fault.value}" + (f" ({detail})" if detail else ""))
+        self.fault = fault
+        self.resource = resource
+        self.detail = detail
+
+
+class Feed(Protocol):
+    """A log as it is read: bytes, and nothing promised about them. Each raises `FeedFault`."""
+
+    async def checkpoint(self) -> bytes:
+        """The newest checkpoint note."""
+        ...
+
+    async def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile; a full one may come where a partial was asked for."""
+        ...
+
+    async def entries(self, path: BundlePath) -> bytes:
+        """A bundle of entries."""
+        ...
+
+    async def bodies(self, path: BundlePath) -> bytes:
+        """The bodies of the same entries; length 0 where one was erased or is withheld."""
+        ...
+
+
+class HubFeed:
+    """The feed of a hub at `url` (its prefix, for example `https://hub.example/log`).
+
+    `token_url` and `signer` sign in for the bodies; without a signer only what is public is read.
+    An async context manager: it owns its connections.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token_url: str | None = None,
+        signer: Signer | None = None,
+        total_seconds: float = TOTAL_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._token_url = token_url
+        self._signer = signer
+        self._total_seconds = total_seconds
+        self._clock = clock
+        self._token: str | None = None
+        self._token_until = 0.0
+        self._signing_in = asyncio.Lock()
+        self._client = httpx2.AsyncClient(
+            follow_redirects=False,
+            # Proxies and credentials of the machine's environment are not for the regulator's line.
+            trust_env=False,
+            timeout=httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS),
+            limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16),
+            headers={"User-Agent": "creditchain-observer", "Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def checkpoint(self) -> bytes:
+        """The newest checkpoint note."""
+        return await self._get("checkpoint", _TEXT, NOTE_BYTES_MAX)
+
+    async def tile(self, tile: Tile) -> bytes:
+        """A tile; where the partial is gone, the full one (C2SP tlog-tiles, Partial Tiles)."""
+        try:
+            return await self._get(format_tile_path(tile), _BYTES, TILE_BYTES)
+        except FeedFault as error:
+            if error.fault is not Fault.NOT_FOUND or tile.width == TILE_WIDTH:
+                raise
+        return await self._get(format_tile_path(Tile(tile.level, tile.n)), _BYTES, TILE_BYTES)
+
+    async def entries(self, path: BundlePath) -> bytes:
+        """A bundle of entries."""
+        return await self._get(format_bundle_path(path), _BYTES, BUNDLE_BYTES_MAX)
+
+    async def bodies(self, path: BundlePath) -> bytes:
+        """A bundle of bodies."""
+        return await self._get(format_bundle_path(path, "bodies"), _BYTES, BUNDLE_BYTES_MAX)
+
+    async def _get(self, path: str, content_type: str, bytes_max: int) -> bytes:
+        for attempt in (1, 2):
+            headers = await self._authority()
+            try:
+                request = self._client.build_request("GET", f"{self._url}/{path}", headers=headers)
+                return await self._send(request, path, content_type, bytes_max)
+            except FeedFault as error:
+                # A token may end early (the hub restarted, a key was rotated): ask anew, once.
+                stale = error.fault is Fault.NOT_ALLOWED and self._token is not None
+                if not stale or attempt == 2:
+                    raise
+                self._token = None
+        raise AssertionError("the second attempt answers or raises")
+
+    async def _authority(self) -> dict[str, str]:
+        if self._signer is None or self._token_url is None:
+            return {}
+        async with self._signing_in:
+            if self._token is None or self._clock() >= self._token_until:
+                await self._sign_in(self._signer, self._token_url)
+            return {"Authorization": f"Bearer {self._token}"}
+
+    async def _sign_in(self, signer: Signer, token_url: str) -> None:
+        """RFC 7523 section 2.2: exchange an assertion by our own key for a short token."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": signer.assertion(),
+        }
+        request = self._client.build_request("POST", token_url, data=form)
+        data = await self._send(request, "token", _JSON, ERROR_BYTES_MAX)
+        token, seconds = _read_token(data)
+        self._token = token
+        self._token_until = self._clock() + max(0.0, seconds - TOKEN_MARGIN_SECONDS)
+
+    async def _send(
+        self, request: httpx2.Request, resource: str, content_type: str, bytes_max: int
+    ) -> bytes:
+        try:
+            async with (
+                asyncio.timeout(self._total_seconds),
+                _streamed(self._client, request) as response,
+            ):
+                _check_head(response, resource, content_type, bytes_max)
+                return await _read(response, resource, bytes_max)
+        except (TimeoutError, httpx2.TimeoutException) as error:
+            raise FeedFault(Fault.TOO_SLOW, resource, type(error).__name__) from None
+        except httpx2.RemoteProtocolError as error:
+            raise FeedFault(Fault.TRUNCATED, resource, str(error)) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise FeedFault(Fault.UNREACHABLE, resource, str(error)) from None
+
+
+def _streamed(
+    client: httpx2.AsyncClient, request: httpx2.Request
+) -> AbstractAsyncContextManager[httpx2.Response]:
+    return _Streamed(client, request)
+
+
+class _Streamed:
+    """A response whose body is not read yet, closed on leaving."""
+
+    def __init__(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
+        self._client = client
+        self._request = request
+        self._response: httpx2.Response | None = None
+
+    async def __aenter__(self) -> httpx2.Response:
+        self._response = await self._client.send(self._request, stream=True)
+        return self._response
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._response is not None:
+            await self._response.aclose()
+
+
+def _check_head(
+    response: httpx2.Response, resource: str, content_type: str, bytes_max: int
+) -> None:
+    status = response.status_code
+    if status != 200:
+        fault = {404: Fault.NOT_FOUND, 401: Fault.NOT_ALLOWED, 403: Fault.NOT_ALLOWED}.get(status)
+        if fault is None:
+            fault = (
+                Fault.REDIRECTED
+                if 300 <= status < 400
+                else Fault.SERVER_ERROR
+                if status >= 500
+                else Fault.UNEXPECTED_STATUS
+            )
+        raise FeedFault(fault, resource, str(status))
+    given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != content_type:
+        raise FeedFault(Fault.CONTENT_TYPE, resource, f"{given[:60]!r}, not {content_type}")
+    length = response.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > bytes_max:
+        raise FeedFault(Fault.TOO_LARGE, resource, f"{length[:20]} bytes announced")
+
+
+async def _read(response: httpx2.Response, resource: str, bytes_max: int) -> bytes:
+    """The body, unpacked by ourselves: never more than `bytes_max` bytes in memory."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", ""):
+        raise FeedFault(Fault.CONTENT_ENCODING, resource, encoding[:60])
+    # tlog-tiles lets a log serve bundles in gzip without being asked.
+    unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if encoding == "gzip" else None
+    parts: list[bytes] = []
+    size = 0
+    async for raw in response.aiter_raw():
+        part = raw
+        if unpack is not None:
+            try:
+                part = unpack.decompress(raw, bytes_max - size + 1)
+            except zlib.error as error:
+                raise FeedFault(Fault.CONTENT_ENCODING, resource, str(error)) from None
+        size += len(part)
+        if size > bytes_max or (unpack is not None and unpack.unconsumed_tail):
+            raise FeedFault(Fault.TOO_LARGE, resource, f"over {bytes_max} bytes")
+        parts.append(part)
+    if unpack is not None and not unpack.eof:
+        raise FeedFault(Fault.TRUNCATED, resource, "the gzip stream ends early")
+    if unpack is not None and unpack.unused_data:
+        raise FeedFault(Fault.CONTENT_ENCODING, resource, "bytes after the gzip stream")
+    return b"".join(parts)
+
+
+def _read_token(data: bytes) -> tuple[str, float]:
+    """The token and its seconds in an answer of RFC 6749 section 5.1; raises FeedFault."""
+    try:
+        value = json.loads(data)
+        token, seconds = value["access_token"], value["expires_in"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise FeedFault(Fault.MALFORMED, "token") from None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise FeedFault(Fault.MALFORMED, "token")
+    if not isinstance(seconds, int) or not 0 < seconds <= 86_400:
+        raise FeedFault(Fault.MALFORMED, "token", "expires_in")
+    return token, float(seconds)

@@ -1,0 +1,78 @@
+"""Findings: what the observer holds against a log, each with the evidence that outlives the hub.
+
+PURE. A finding's code is stable: never renamed, never reused. Two findings of the same code, place
+and evidence are one finding, whenever they are made; `digest` is what makes them so.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from creditchain.events import canonical_json
+
+
+class FindingCode(StrEnum):
+    """What is wrong, from the tree inwards."""
+
+    # The tree: the log contradicts itself.
+    FORK = "FORK"
+    ROLLED_BACK = "ROLLED_BACK"
+    # What the hub serves is not what it signed.
+    TILE_MISMATCH = "TILE_MISMATCH"
+    ENTRY_MISMATCH = "ENTRY_MISMATCH"
+    BODY_ALTERED = "BODY_ALTERED"
+    BODY_WITHHELD = "BODY_WITHHELD"
+    # What it signed should never have been admitted.
+    WRONG_GENESIS = "WRONG_GENESIS"
+    ENTRY_MALFORMED = "ENTRY_MALFORMED"
+    TIME_WENT_BACK = "TIME_WENT_BACK"
+    BODY_MALFORMED = "BODY_MALFORMED"
+    WRONG_LOG = "WRONG_LOG"
+    PROOF_MALFORMED = "PROOF_MALFORMED"
+    KEY_UNKNOWN = "KEY_UNKNOWN"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    ID_REUSED = "ID_REUSED"
+    LAW_BROKEN = "LAW_BROKEN"
+    ERASURE_MISMATCH = "ERASURE_MISMATCH"
+
+
+FORKS: frozenset[FindingCode] = frozenset({FindingCode.FORK, FindingCode.ROLLED_BACK})
+"""Findings about the tree itself; the others are about an entry in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing held against the log.
+
+    `index` is the entry concerned, None when it is the tree; `detail` says more, for LAW_BROKEN the
+    refusal code; `evidence` is all one needs to check it again (notes as text, bytes in base64).
+    `certain` is False when an earlier body was never seen, so that its effects are unknown and the
+    event may have been lawful after all.
+    """
+
+    code: FindingCode
+    index: int | None = None
+    detail: str = ""
+    evidence: Mapping[str, str | int] = field(default_factory=dict)
+    certain: bool = True
+
+    @property
+    def evidence_json(self) -> str:
+        """The evidence in canonical JSON."""
+        return canonical_json(dict(self.evidence)).decode()
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 over code, index, detail and evidence: the same finding has the same digest."""
+        where = -1 if self.index is None else self.index
+        head = canonical_json([self.code.value, where, self.detail])
+        return hashlib.sha256(head + b"\n" + self.evidence_json.encode()).digest()
+
+
+def base64_text(data: bytes) -> str:
+    """Bytes as they stand in evidence: standard base64."""
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,1 @@
+"""How observer.db came to have its tables, step by step (Alembic)."""

@@ -1,0 +1,498 @@
+"""The observer's own copy of a log, and the records that replaying it gives. One writer.
+
+A `Package` is what was fetched and proven to be in the signed tree. `store` replays and writes a
+group of them in one transaction: entries, bodies, tiles, records, findings and how far we are, all
+or nothing; so a `kill -9` at any moment leaves a copy that ends at an entry, with its records.
+
+Memory does not grow with the log: the right edge, and the records used last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from sqlalchemy import Connection, Engine, text
+
+from creditchain.events.envelope import canonical_json
+from creditchain.rulebook.record import Record
+from creditchain.rulebook.record_json import record_from_json, record_to_json
+from creditchain.seal import parse_entry
+from creditchain.tlog.edge import Edge, EdgeReader
+from creditchain.tlog.merkle import (
+    EMPTY_ROOT,
+    HASH_BYTES,
+    Frontier,
+    HashReader,
+    leaf_hashes_of,
+    tree_root,
+)
+from creditchain.tlog.tile import TILE_WIDTH
+from regulator.finding import Finding, FindingCode
+from regulator.replay import EarlierEntry, Opened, Replay
+from regulator.verify import Advance, Fork, Head, judge_by_tree
+
+RECORDS_REMEMBERED: Final = 20_000
+"""Records kept in memory, about 1.5 KiB each: the orders and keys of the last hours."""
+
+R = TypeVar("R", bound=Record)
+
+
+_EntryRow = tuple[int, bytes, bytes | None, str | None, str | None]
+"""Index, entry, body, event id, event type."""
+
+
+class CopyDamaged(Exception):
+    """Our own database contradicts itself; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Consecutive entries from index `start` on, proven to be in the tree, each with its body.
+
+    `leaves` are their joined leaf hashes; `bodies` are empty where nothing was served; `opened` is
+    what `replay.open_package` says of them.
+    """
+
+    start: int
+    entries: Sequence[bytes]
+    bodies: Sequence[bytes]
+    leaves: bytes
+    opened: Sequence[Opened]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A head we have cosigned, with our line."""
+
+    head: Head
+    line: str
+    time_s: int
+
+
+class StoredBook:
+    """The records in the database, with the last used ones in memory; a `Book`.
+
+    `put` keeps changes in memory until `flush` writes each record once.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: OrderedDict[tuple[type[Any], str], Record | None] = OrderedDict()
+        self._changed: dict[tuple[type[Any], str], tuple[Record, int]] = {}
+
+    def get(self, kind: type[R], id: str) -> R | None:
+        """The record of this kind and id, or None."""
+        place = (kind, id)
+        known = self._known
+        if place in known:
+            known.move_to_end(place)
+            return cast("R | None", known[place])
+        changed = self._changed.get(place)
+        found = changed[0] if changed is not None else self._read(kind, id)
+        self._remember(place, found)
+        return cast("R | None", found)
+
+    def put(self, writes: Sequence[Record], index: int) -> None:
+        """Take over what the entry at `index` wrote."""
+        for record in writes:
+            place = (type(record), record.id)
+            self._changed[place] = (record, index)
+            self._remember(place, record)
+
+    def flush(self) -> None:
+        """Write the changed records."""
+        if self._changed:
+            self._connection.exec_driver_sql(
+                "INSERT INTO record (kind, id, json, changed_index) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (kind, id) DO UPDATE SET json = excluded.json, "
+                "changed_index = excluded.changed_index",
+                [
+                    (kind.__name__, key, canonical_json(record_to_json(record)).decode(), index)
+                    for (kind, key), (record, index) in self._changed.items()
+                ],
+            )
+            self._changed.clear()
+
+    def forget(self) -> None:
+        """Drop what is in memory: the transaction it belonged to was rolled back."""
+        self._known.clear()
+        self._changed.clear()
+
+    def _remember(self, place: tuple[type[Any], str], record: Record | None) -> None:
+        self._known[place] = record
+        self._known.move_to_end(place)
+        if len(self._known) > RECORDS_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _read(self, kind: type[R], id: str) -> R | None:
+        row = self._connection.exec_driver_sql(
+            "SELECT json FROM record WHERE kind = ? AND id = ?", (kind.__name__, id)
+        ).first()
+        return None if row is None else record_from_json(kind, json.loads(row[0]))
+
+
+class Mirror:
+    """The writer's side of the copy; used by one thread at a time.
+
+    `genesis` is the SHA-256 of the pinned founding body. Raises `CopyDamaged` when the database
+    belongs to another log or its tree does not lead to the root it was stored under.
+    """
+
+    def __init__(
+        self, engine: Engine, origin: str, genesis: bytes, *, clock_ms: Callable[[], int]
+    ) -> None:
+        self._engine = engine
+        self._clock_ms = clock_ms
+        self._origin = origin
+        self._genesis = genesis
+        self._connection = engine.connect()
+        self.book = StoredBook(self._connection)
+        # Of the package under way: event ids that stood on the log before, and rows to be written.
+        self._ids: set[str] = set()
+        self._pending: list[_EntryRow] = []
+        with self._transaction():
+            self._create_copy()
+            self._load()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    @property
+    def size(self) -> int:
+        """Entries stored, verified and replayed."""
+        return self._committed[0]
+
+    @property
+    def root(self) -> bytes:
+        """The root of our own tree."""
+        return self._committed[1]
+
+    @property
+    def unseen(self) -> int:
+        """Bodies that this replay never saw."""
+        return self._committed[2]
+
+    def root_at(self, size: int) -> bytes | None:
+        """The root of our own first `size` entries; None if we have fewer."""
+        if size > self.edge.size:
+            return None
+        if size == self.edge.size:
+            return self.edge.root()
+        with self._transaction():
+            return tree_root(size, self.reader())
+
+    def growth_from(self, held: Head, shown: Head) -> Advance | Fork:
+        """Judge a head no larger than our copy against one that our copy leads to, by our tree."""
+        with self._transaction():
+            return judge_by_tree(held, shown, self.reader())
+
+    def reader(self) -> HashReader:
+        """The hashes of our own tree, to be read inside a transaction."""
+        return EdgeReader(
+            self.edge.copy(), lambda level, n, _: read_full_tile(self._connection, level, n)
+        )
+
+    def head(self, name: str) -> Signed | None:
+        """The head we last cosigned under a name."""
+        with self._transaction():
+            return read_head(self._connection, name)
+
+    def put_head(self, name: str, signed: Signed) -> None:
+        """Store what we are about to announce; durable when this returns."""
+        head = signed.head
+        with self._transaction():
+            self._connection.exec_driver_sql(
+                "INSERT INTO head (name, size, root, note, line, time_s) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET size = excluded.size, root = excluded.root, "
+                "note = excluded.note, line = excluded.line, time_s = excluded.time_s",
+                (name, head.size, head.root, head.note, signed.line, signed.time_s),
+            )
+
+    def find(self, finding: Finding) -> bool:
+        """Keep a finding for ever; whether it is new."""
+        with self._transaction():
+            return self._insert_finding(finding, self.size)
+
+    def count_findings(self, code: FindingCode) -> int:
+        """How many findings of a code there are."""
+        with self._transaction():
+            count = self._connection.exec_driver_sql(
+                "SELECT count(*) FROM finding WHERE code = ?", (code.value,)
+            ).scalar_one()
+        return int(count)
+
+    def store(self, packages: Sequence[Package]) -> list[Finding]:
+        """Replay consecutive packages, the first at `size`, and store all in one transaction.
+
+        Returns the new findings. On any error nothing is stored and the copy is as before.
+        """
+        try:
+            with self._transaction():
+                found: list[Finding] = []
+                for package in packages:
+                    found += self._store_one(package)
+                self.book.flush()
+                self._save_copy()
+            self._committed = self._state()
+        except BaseException:
+            self.book.forget()
+            with self._transaction():
+                self._load()
+            raise
+        return found
+
+    def settle_holes(self, size: int, note: str) -> list[Finding]:
+        """Report each body below `size` that is missing and that no event has erased.
+
+        Called when everything up to a signed `size` is replayed: an erasure would be known by now.
+        """
+        found = []
+        with self._transaction():
+            rows = self._connection.exec_driver_sql(
+                "SELECT idx FROM hole WHERE erased_by IS NULL AND NOT reported AND idx < ?",
+                (size,),
+            ).fetchall()
+            for (idx,) in rows:
+                evidence: dict[str, str | int] = {"shown": note}
+                finding = Finding(
+                    FindingCode.BODY_WITHHELD, idx, "no body and no erasure", evidence
+                )
+                if self._insert_finding(finding, size):
+                    found.append(finding)
+            self._connection.exec_driver_sql(
+                "UPDATE hole SET reported = 1 WHERE erased_by IS NULL AND idx < ?", (size,)
+            )
+        return found
+
+    def holes(self, most: int) -> list[int]:
+        """Up to `most` entries whose body is missing without an erasure."""
+        with self._transaction():
+            rows = self._connection.exec_driver_sql(
+                "SELECT idx FROM hole WHERE erased_by IS NULL ORDER BY idx LIMIT ?", (most,)
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def fill_hole(self, index: int, body: bytes) -> bool:
+        """Keep a body that was withheld, if it is the one committed to; whether it is.
+
+        Its effects stay unknown to this replay: `unseen` does not go down.
+        """
+        with self._transaction():
+            entry = self._entry_at(index)
+            if entry is None or hashlib.sha256(body).digest() != entry.commitment:
+                return False
+            execute = self._connection.exec_driver_sql
+            if execute("DELETE FROM hole WHERE idx = ? AND erased_by IS NULL", (index,)).rowcount:
+                execute("UPDATE entry SET body = ? WHERE idx = ?", (body, index))
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """The transaction under way, or one of its own."""
+        if self._connection.in_transaction():
+            yield
+            return
+        with self._connection.begin():
+            yield
+
+    def _store_one(self, package: Package) -> list[Finding]:
+        assert package.start == self.edge.size, "packages are stored in order"
+        found: list[Finding] = []
+        rows: list[_EntryRow] = []
+        holes: list[int] = []
+        erased: list[tuple[int, int]] = []
+        self._ids = known = self._known_ids(package)
+        self._pending = rows
+        for offset, opened in enumerate(package.opened):
+            index = package.start + offset
+            body = package.bodies[offset]
+            stepped = self._replay.step(index, opened, body)
+            if stepped.writes:
+                self.book.put(stepped.writes, index)
+            if stepped.finding is not None:
+                found.append(stepped.finding)
+            if stepped.erased is not None:
+                erased.append((stepped.erased, index))
+            kept = body if body and opened.fault is not FindingCode.BODY_ALTERED else None
+            if kept is None and opened.at is not None:
+                holes.append(index)
+            event = opened.event if kept is not None else None
+            if event is None:
+                rows.append((index, package.entries[offset], kept, None, None))
+            else:
+                known.add(event.id)
+                rows.append((index, package.entries[offset], kept, event.id, event.type))
+        execute = self._connection.exec_driver_sql
+        execute("INSERT INTO entry (idx, entry, body, event, type) VALUES (?, ?, ?, ?, ?)", rows)
+        if holes:
+            altered = {
+                finding.index for finding in found if finding.code is FindingCode.BODY_ALTERED
+            }
+            execute(
+                "INSERT INTO hole (idx, reported) VALUES (?, ?)",
+                [(index, index in altered) for index in holes],
+            )
+        for index, by in erased:
+            execute("UPDATE entry SET body = NULL WHERE idx = ?", (index,))
+            execute(
+                "INSERT INTO hole (idx, erased_by, reported) VALUES (?, ?, 0) "
+                "ON CONFLICT (idx) DO UPDATE SET erased_by = excluded.erased_by",
+                (index, by),
+            )
+        hashes = package.leaves
+        leaves = [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+        full = self.edge.append(leaves)
+        if full:
+            execute(
+                "INSERT INTO tile (level, n, data) VALUES (?, ?, ?)",
+                [(tile.level, tile.n, data) for tile, data in full],
+            )
+        return [f for f in found if self._insert_finding(f, self.edge.size)]
+
+    def _known_ids(self, package: Package) -> set[str]:
+        """Those event ids of the package that stood on the log before it."""
+        ids = [o.event.id for o in package.opened if o.event is not None]
+        marks = ",".join("?" * len(ids))
+        if not ids:
+            return set()
+        rows = self._connection.exec_driver_sql(
+            f"SELECT event FROM entry WHERE event IN ({marks})",  # noqa: S608  only marks
+            tuple(ids),
+        )
+        return {row[0] for row in rows}
+
+    def _entry_at(self, index: int) -> EarlierEntry | None:
+        if self._pending and index >= self._pending[0][0]:
+            place = index - self._pending[0][0]
+            if place >= len(self._pending):
+                return None
+            raw, event_type = self._pending[place][1], self._pending[place][4]
+        else:
+            row = self._connection.exec_driver_sql(
+                "SELECT entry, type FROM entry WHERE idx = ?", (index,)
+            ).first()
+            if row is None:
+                return None
+            raw, event_type = row
+        try:
+            return EarlierEntry(parse_entry(raw).commitment, event_type)
+        except ValueError:
+            return None
+
+    def _insert_finding(self, finding: Finding, size: int) -> bool:
+        done = self._connection.exec_driver_sql(
+            "INSERT INTO finding (digest, code, idx, detail, evidence, certain, found_at, size) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+            (
+                finding.digest,
+                finding.code.value,
+                finding.index,
+                finding.detail,
+                finding.evidence_json,
+                finding.certain,
+                self._clock_ms(),
+                size,
+            ),
+        )
+        return done.rowcount == 1
+
+    def _create_copy(self) -> None:
+        self._connection.execute(
+            text(
+                "INSERT INTO copy (id, origin, genesis, size, root, last_at, unseen) "
+                "VALUES (1, :origin, :genesis, 0, :root, 0, 0) ON CONFLICT (id) DO NOTHING"
+            ),
+            {"origin": self._origin, "genesis": self._genesis, "root": EMPTY_ROOT},
+        )
+
+    def _save_copy(self) -> None:
+        self._connection.exec_driver_sql(
+            "UPDATE copy SET size = ?, root = ?, last_at = ?, unseen = ?",
+            (self.edge.size, self.edge.root(), self._replay.last_at, self._replay.unseen),
+        )
+
+    def _state(self) -> tuple[int, bytes, int]:
+        return self.edge.size, self.edge.root(), self._replay.unseen
+
+    def _load(self) -> None:
+        row = self._connection.exec_driver_sql(
+            "SELECT origin, genesis, size, root, last_at, unseen FROM copy"
+        ).one()
+        if (row.origin, row.genesis) != (self._origin, self._genesis):
+            raise CopyDamaged(
+                f"this database is a copy of {row.origin} with another genesis; "
+                "give each log its own database"
+            )
+        self.edge = Edge.from_reader(
+            row.size, lambda level, n, width: read_tile(self._connection, level, n, width)
+        )
+        if self.edge.root() != row.root:
+            raise CopyDamaged(
+                f"the stored entries do not lead to the root stored at size {row.size}; move the "
+                "database away and the observer makes a new copy from the hub"
+            )
+        self._ids = set()
+        self._pending = []
+        self._replay = Replay(
+            self.book,
+            self._genesis,
+            self._origin,
+            is_known=lambda event_id: event_id in self._ids,
+            entry_at=self._entry_at,
+            last_at=row.last_at,
+            unseen=row.unseen,
+        )
+        self._committed = self._state()
+
+
+def read_head(connection: Connection, name: str) -> Signed | None:
+    """The head last cosigned under a name."""
+    row = connection.exec_driver_sql(
+        "SELECT size, root, note, line, time_s FROM head WHERE name = ?", (name,)
+    ).first()
+    return None if row is None else Signed(Head(row[0], row[1], row[2]), row[3], row[4])
+
+
+def read_full_tile(connection: Connection, level: int, n: int) -> bytes:
+    """A full tile of our own; raises `CopyDamaged` when it is not there."""
+    row = connection.exec_driver_sql(
+        "SELECT data FROM tile WHERE level = ? AND n = ?", (level, n)
+    ).first()
+    if row is None:
+        raise CopyDamaged(f"our own tile {level}/{n} is missing; run `regulator check`")
+    return cast("bytes", row[0])
+
+
+def read_tile(connection: Connection, level: int, n: int, width: int) -> bytes:
+    """The first `width` hashes of a tile of our own, partial ones made from what is below."""
+    if width == TILE_WIDTH:
+        return read_full_tile(connection, level, n)
+    if level == 0:
+        rows = read_entries(connection, n * TILE_WIDTH, width)
+        return b"".join(leaf_hashes_of(rows))
+    return b"".join(
+        _tile_root(read_full_tile(connection, level - 1, n * TILE_WIDTH + place))
+        for place in range(width)
+    )
+
+
+def read_entries(connection: Connection, start: int, count: int) -> list[bytes]:
+    """The bytes of `count` entries from `start` on; raises `CopyDamaged` when one is not there."""
+    rows = connection.exec_driver_sql(
+        "SELECT entry FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, start + count)
+    ).fetchall()
+    if len(rows) != count:
+        raise CopyDamaged(f"our own entries from {start} on are incomplete; run `regulator check`")
+    return [row[0] for row in rows]
+
+
+def _tile_root(tile: bytes) -> bytes:
+    hashes = (tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES))
+    return Frontier.empty().extend(hashes).root()

@@ -1,0 +1,147 @@
+"""Putting an observer together: lock, database, register, keys, feed; and taking it apart again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Engine
+
+from creditchain.events import MalformedEvent
+from creditchain.events.consortium import ConsortiumFounded
+from creditchain.seal import BadSeal, unseal
+from creditchain.tlog.cosignature import CosignatureSigner
+from creditchain.tlog.ed25519 import BadKey
+from creditchain.tlog.note import Verifier, parse_vkey
+from regulator.cosign import Cosigner
+from regulator.database import DatabaseUnusable, open_database
+from regulator.feed import Feed
+from regulator.follow import POLL_SECONDS, ROLLBACK_SECONDS, Follower
+from regulator.mirror import Mirror
+from regulator.opening import Openers
+from regulator.register import Register
+
+DATABASE_NAME: Final = "observer.db"
+REGISTER_NAME: Final = "head.register"
+
+
+class BadGenesis(ValueError):
+    """These bytes are no founding of a consortium."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """The founding a participant pins: everything else follows from it.
+
+    `commitment` is the SHA-256 of the founding body, `origin` the log, `log` its key.
+    """
+
+    commitment: bytes
+    origin: str
+    log: Verifier
+    regulator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """An observer that is put together: what follows, and what reads beside it."""
+
+    genesis: Genesis
+    follower: Follower
+    reader_engine: Engine
+    signers: Mapping[str, CosignatureSigner]
+
+
+def read_genesis(body: bytes) -> Genesis:
+    """The genesis in the founding's body bytes; raises `BadGenesis`."""
+    try:
+        sealed = unseal(body, lambda event, _: _founding(event.body).regulator.key)
+        founding = _founding(sealed.event.body)
+        log = parse_vkey(founding.log_key)
+    except (MalformedEvent, BadSeal, BadKey) as error:
+        raise BadGenesis(f"not the founding of a consortium: {error}") from None
+    if log.name != sealed.event.log:
+        raise BadGenesis("the log's key is not named as the log")
+    return Genesis(sha256(body).digest(), sealed.event.log, log, founding.regulator.member)
+
+
+@asynccontextmanager
+async def open_observer(
+    folder: Path,
+    genesis: Genesis,
+    signers: Mapping[str, CosignatureSigner],
+    feed: Feed,
+    *,
+    processes: int | None = None,
+    poll_seconds: float = POLL_SECONDS,
+    rollback_seconds: float = ROLLBACK_SECONDS,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Observer]:
+    """The observer whose database and register are in `folder`, made if there are none.
+
+    Raises `DatabaseUnusable`, also when another process has it open, `BadRegister` and
+    `CopyDamaged`.
+    """
+    path = folder / DATABASE_NAME
+    with (
+        _locked(folder),
+        open_database(path) as writer_engine,
+        open_database(path, readers=True) as reader_engine,
+    ):
+        mirror = Mirror(
+            writer_engine,
+            genesis.origin,
+            genesis.commitment,
+            clock_ms=lambda: int(clock() * 1000),
+        )
+        try:
+            cosigner = Cosigner(
+                mirror,
+                Register(folder / REGISTER_NAME),
+                genesis.log,
+                dict(signers),
+                clock_s=lambda: int(clock()),
+            )
+            async with Follower(
+                mirror,
+                cosigner,
+                feed,
+                Openers(processes),
+                reader_engine,
+                poll_seconds=poll_seconds,
+                rollback_seconds=rollback_seconds,
+                clock=clock,
+            ) as follower:
+                yield Observer(genesis, follower, reader_engine, signers)
+        finally:
+            mirror.close()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One observer for one database: two would sign two histories."""
+    try:
+        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DatabaseUnusable(f"cannot open {folder}: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseUnusable(f"another observer has {folder} open") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _founding(body: object) -> ConsortiumFounded:
+    if not isinstance(body, ConsortiumFounded):
+        raise MalformedEvent("type", "not ConsortiumFounded")
+    return body

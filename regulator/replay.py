@@ -1,0 +1,287 @@
+"""The log's law, read a second time: entries and bodies in, records and violations out.
+
+PURE. Two steps, so that the dear one can run on every core:
+
+- `open_package` judges each entry and body by itself, in any order and any process: parse, match
+  the commitment, check the signature under the key of that thumbprint. A thumbprint is the digest
+  of a key, so whichever list the key comes from, the signature's verdict is the same.
+- `Replay.step` judges in log order: time, log, whether the signer HAD that key, whether the id is
+  new, and what the rulebook says.
+
+An event that violates the law writes nothing, so what builds on it falls too; only an entry whose
+time went back still takes effect, since its event may be lawful.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, unb64u
+from creditchain.events.codes import KeyUse
+from creditchain.events.consortium import ConsortiumFounded
+from creditchain.events.erasure import BodyErased
+from creditchain.rulebook import NEVER_ERASED, decide, find_key
+from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.refusal import Violation
+from creditchain.seal import BadSeal, Sealed, SealFault, parse_entry, unseal
+from regulator.finding import Finding, FindingCode, base64_text
+
+_FAULTS = {
+    SealFault.PROOF_MALFORMED: FindingCode.PROOF_MALFORMED,
+    SealFault.KEY_UNKNOWN: FindingCode.KEY_UNKNOWN,
+    SealFault.SIGNATURE_INVALID: FindingCode.SIGNATURE_INVALID,
+}
+
+_KEPT_TYPES = frozenset(TYPE_OF[type_] for type_ in NEVER_ERASED)
+
+# The end of every canonical body with a JWS: the event's last fields, then header and signature.
+# Only a hint which key to have at hand; `unseal` believes nothing of it.
+_SIGNER = re.compile(
+    rb'"by":"([\w-]{1,40})","id":"[0-9a-f-]{36}","log":"[^"]{1,400}","salt":"[\w-]{22}",'
+    rb'"signedAt":"[0-9TZ:.-]{24}","type":"\w{1,40}"\},"proof":"([\w-]{1,400})\.\.'
+)
+_ASSERTION_KID = re.compile(rb'"kid":"([\w-]{43})"')
+_BY = re.compile(rb'"by":"([\w-]{1,40})","id":"')
+
+
+class Opened(NamedTuple):
+    """An entry and its body, judged by themselves.
+
+    `at` is None when the entry is malformed; then, and when the body is missing, all else is None.
+    `fault` is the first thing wrong with the body; KEY_UNKNOWN may only mean that the key was not
+    at hand, so `step` looks again. Without `fault` the signature holds under the key named `kid`.
+    """
+
+    at: int | None
+    commitment: bytes
+    event: Event | None
+    kid: str | None
+    fault: FindingCode | None
+    detail: str
+
+
+class EarlierEntry(NamedTuple):
+    """What an erasure may be checked against; `type` is None where the body was never seen."""
+
+    commitment: bytes
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What one entry did: the records it wrote and what is wrong with it, if anything.
+
+    `erased` is the index of the body that this event lawfully erased.
+    """
+
+    writes: Writes = ()
+    finding: Finding | None = None
+    erased: int | None = None
+
+
+def open_package(
+    entries: Sequence[bytes], bodies: Sequence[bytes], keys: MutableMapping[str, PublicKey]
+) -> list[Opened]:
+    """Judge entries and their bodies (empty: not served), each by itself.
+
+    `keys` are the keys at hand, by thumbprint; those found inside the bodies are added to it.
+    """
+    return [open_one(entry, body, keys) for entry, body in zip(entries, bodies, strict=True)]
+
+
+def open_one(entry: bytes, body: bytes, keys: MutableMapping[str, PublicKey]) -> Opened:
+    """Judge one entry and its body; see `open_package`."""
+    try:
+        at, commitment = _read_entry(entry)
+    except MalformedEvent as error:
+        return Opened(None, b"", None, None, FindingCode.ENTRY_MALFORMED, str(error))
+    if not body:
+        return Opened(at, commitment, None, None, None, "")
+    if hashlib.sha256(body).digest() != commitment:
+        return Opened(at, commitment, None, None, FindingCode.BODY_ALTERED, "")
+
+    def find(event: Event, kid: str) -> PublicKey | None:
+        # The founding brings the keys it is signed with.
+        if isinstance(event.body, ConsortiumFounded):
+            _learn(event, keys)
+        return keys.get(kid)
+
+    try:
+        sealed = unseal(body, find)
+    except MalformedEvent as error:
+        return Opened(at, commitment, None, None, FindingCode.BODY_MALFORMED, str(error))
+    except BadSeal as error:
+        _learn(error.event, keys)
+        return Opened(at, commitment, error.event, None, _FAULTS[error.fault], "")
+    _learn(sealed.event, keys)
+    return Opened(at, commitment, sealed.event, sealed.kid, None, "")
+
+
+def signers_of(bodies: Iterable[bytes]) -> set[str]:
+    """The key record ids (`owner/thumbprint`) that these bodies claim to be signed with; a hint."""
+    ids = set()
+    for body in bodies:
+        match = _SIGNER.search(body)
+        if match is not None:
+            kid = _kid_of(match[2])
+            if kid is not None:
+                ids.add(f"{match[1].decode()}/{kid}")
+            continue
+        by, passkey = _BY.search(body), _ASSERTION_KID.search(body)
+        if by is not None and passkey is not None:
+            ids.add(f"{by[1].decode()}/{passkey[1].decode()}")
+    return ids
+
+
+# One header for each key, and a few thousand keys cover the signers of a busy hour.
+@lru_cache(maxsize=8192)
+def _kid_of(header: bytes) -> str | None:
+    """The thumbprint that a JWS header names, None when it names none."""
+    try:
+        value = json.loads(unb64u(header.decode("ascii")))
+    except (ValueError, RecursionError):
+        return None
+    kid = value.get("kid") if isinstance(value, dict) else None
+    return kid if isinstance(kid, str) else None
+
+
+class Replay:
+    """The law applied in log order.
+
+    `book` are the records so far; the caller puts in what `step` writes before the next step.
+    `genesis` is the SHA-256 of the pinned founding body. `entry_at` answers an earlier entry;
+    `is_known` whether an event id stood on the log before. `unseen` counts the
+    bodies this replay never saw: while it is not zero, a violation is not certain.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        genesis: bytes,
+        log: str,
+        *,
+        is_known: Callable[[str], bool],
+        entry_at: Callable[[int], EarlierEntry | None],
+        last_at: int = 0,
+        unseen: int = 0,
+    ) -> None:
+        self.book = book
+        self.last_at = last_at
+        self.unseen = unseen
+        self._genesis = genesis
+        self._log = log
+        self._is_known = is_known
+        self._entry_at = entry_at
+        self._find_key = find_key(book)
+
+    def step(self, index: int, opened: Opened, body: bytes) -> Stepped:
+        """Judge entry `index`; what it wrote and what is wrong with it."""
+        if opened.at is None:
+            self.unseen += 1
+            return self._found(FindingCode.ENTRY_MALFORMED, index, opened.detail, body)
+        late = self._finding_if_back(index, opened.at)
+        self.last_at = max(self.last_at, opened.at)
+        if index == 0 and opened.commitment != self._genesis:
+            return self._found(FindingCode.WRONG_GENESIS, 0, "not the pinned genesis", body)
+        if not body:
+            self.unseen += 1
+            return Stepped((), late)
+        if opened.fault is FindingCode.BODY_ALTERED:
+            self.unseen += 1
+            return self._found(FindingCode.BODY_ALTERED, index, "not what was committed to", body)
+        result = self._judge(index, opened, body)
+        if late is None or result.finding is not None:
+            return result
+        return Stepped(result.writes, late, result.erased)
+
+    def _judge(self, index: int, opened: Opened, body: bytes) -> Stepped:
+        event = opened.event
+        if event is None:
+            return self._found(FindingCode.BODY_MALFORMED, index, opened.detail, body)
+        if event.log != self._log:
+            return self._found(FindingCode.WRONG_LOG, index, event.log, body)
+        kid, fault = opened.kid, opened.fault
+        if fault is FindingCode.KEY_UNKNOWN:
+            # Perhaps only unknown to the process that looked: the key may be an entry or two old.
+            try:
+                kid, fault = unseal(body, self._find_key).kid, None
+            except BadSeal as error:
+                fault = _FAULTS[error.fault]
+        elif fault is None and kid is not None and self._find_key(event, kid) is None:
+            fault = FindingCode.KEY_UNKNOWN
+        if fault is not None or kid is None:
+            return self._found(fault or FindingCode.KEY_UNKNOWN, index, event.by, body)
+        if self._is_known(event.id):
+            return self._found(FindingCode.ID_REUSED, index, event.id, body)
+        assert opened.at is not None, "an entry without a time was answered before"
+        sealed = Sealed(event, kid, body, opened.commitment)
+        decided = decide(self.book, sealed, opened.at)
+        if isinstance(decided, Violation):
+            detail = decided.code.value + (f" at {decided.path}" if decided.path else "")
+            return self._found(FindingCode.LAW_BROKEN, index, detail, body)
+        if isinstance(event.body, BodyErased):
+            erased = event.body.index
+            earlier = self._entry_at(erased) if erased < index else None
+            if (
+                earlier is None
+                or b64u(earlier.commitment) != event.body.commitment
+                or earlier.type in _KEPT_TYPES
+            ):
+                return self._found(FindingCode.ERASURE_MISMATCH, index, str(erased), body)
+            return Stepped(decided, None, erased)
+        return Stepped(decided)
+
+    def _finding_if_back(self, index: int, at: int) -> Finding | None:
+        if at >= self.last_at:
+            return None
+        evidence: dict[str, str | int] = {"at": at, "before": self.last_at}
+        return Finding(FindingCode.TIME_WENT_BACK, index, f"{self.last_at - at} ms", evidence)
+
+    def _found(self, code: FindingCode, index: int, detail: str, body: bytes) -> Stepped:
+        evidence: dict[str, str | int] = {"body": base64_text(body)}
+        # Bytes, time and founding speak for themselves; the rest depends on what came before.
+        certain = self.unseen == 0 or code in _CERTAIN
+        if not certain:
+            evidence["unseen"] = self.unseen
+        return Stepped((), Finding(code, index, detail, evidence, certain))
+
+
+_CERTAIN = frozenset(
+    {
+        FindingCode.ENTRY_MALFORMED,
+        FindingCode.BODY_ALTERED,
+        FindingCode.WRONG_GENESIS,
+        FindingCode.BODY_MALFORMED,
+        FindingCode.WRONG_LOG,
+        FindingCode.PROOF_MALFORMED,
+        FindingCode.SIGNATURE_INVALID,
+        FindingCode.ERASURE_MISMATCH,
+    }
+)
+
+
+def keys_in(event: Event) -> Iterator[PublicKey]:
+    """The signing keys that an event carries, whether or not it is lawful."""
+    body = event.body
+    if isinstance(body, ConsortiumFounded):
+        yield body.regulator.key
+        yield body.operator.key
+    key = getattr(body, "key", None)
+    if isinstance(key, PublicKey) and key.use is KeyUse.SIGN:
+        yield key
+
+
+def _learn(event: Event, keys: MutableMapping[str, PublicKey]) -> None:
+    for key in keys_in(event):
+        keys[key.kid] = key
+
+
+def _read_entry(entry: bytes) -> tuple[int, bytes]:
+    parsed = parse_entry(entry)
+    return parsed.at, parsed.commitment
