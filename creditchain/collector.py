@@ -1,8 +1,10 @@
 """The collector: shows each observer the newest checkpoint and brings its cosignature home.
 
-It speaks C2SP tlog-witness (`POST <prefix>/add-checkpoint`) with each cosigner of the policy, each
-at its own pace. A new checkpoint is shown at once, unless one is under way; then the newest follows
-as soon as that is answered. What a cosigner answers is believed only as far as its signature goes.
+It speaks C2SP tlog-witness (`POST <prefix>/add-checkpoint`) with every cosigner of the policy, in
+rounds: all are shown the same checkpoint, because a receipt needs their cosignatures on one. A new
+checkpoint is shown at once, unless a round is under way; then the newest follows when that ends. A
+cosigner that is slow or away holds up the others for a moment only. What a cosigner answers is
+believed as far as its signature goes, and no further.
 
     collector = Collector(ledger, cosigners_of(policy, observer_url))
     await collector.run()          # until cancelled
@@ -41,6 +43,9 @@ RETRY_FIRST_S: Final = 0.1
 RETRY_MOST_S: Final = 30.0
 """Waiting doubles from the first to the most. Few hubs ask one observer, so no chance is mixed
 in: the same faults give the same waits."""
+
+ROUND_S: Final = 2.0
+"""How long the quick wait for the slow before they go on without them."""
 
 CORRECTIONS_MAX: Final = 3
 """A cosigner may move while we ask, if another hub of ours asked before; not for ever."""
@@ -104,6 +109,10 @@ class Result(StrEnum):
     FAILED = "FAILED"  # no answer, a fault, or an answer that means nothing
 
 
+_FOR_PEOPLE: Final = (Result.AHEAD, Result.REFUSED)
+"""People must act first; asking often would only fill two logs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pushed:
     """The end of one push; `size` is the cosigner's last size where that is known."""
@@ -118,6 +127,7 @@ class Standing:
     """What is known of one cosigner; for the hub's own eyes (readiness, metrics, logs)."""
 
     size: int = 0
+    cosigned_at_s: float = 0.0  # on the event loop's clock
     failures: int = 0
     result: Result | None = None
     problem: str = ""
@@ -150,86 +160,117 @@ class Collector:
         self._log = log
         self._cosigners = tuple(cosigners)
         self._sleep = sleep
-        self._stale = {cosigner.name: asyncio.Event() for cosigner in self._cosigners}
+        self._wake = asyncio.Event()
+        self._stale: set[str] = set()
+        self._engaged: set[str] = set()
         self.standings = {cosigner.name: Standing() for cosigner in self._cosigners}
 
     async def run(self) -> None:
-        """Collect until cancelled."""
+        """Collect until cancelled; returns at once when there is nobody to ask."""
         timeout = httpx2.Timeout(ANSWER_S, connect=CONNECT_S)
         # No proxy or credentials of the environment: the observer is where the settings say.
         async with (
             httpx2.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False) as client,
             asyncio.TaskGroup() as group,
         ):
-            for cosigner in self._cosigners:
-                group.create_task(self._follow(client, cosigner), name=f"collect {cosigner.name}")
+            while self._cosigners:
+                head, cosigners = await self._next_round()
+                pushes = [
+                    group.create_task(self._engage(group, client, cosigner, head))
+                    for cosigner in cosigners
+                ]
+                await asyncio.wait(pushes, timeout=ROUND_S)
 
-    def refresh(self) -> None:
-        """Ask every cosigner again, though the log has not grown: for a fresh cosignature time."""
-        for event in self._stale.values():
-            event.set()
+    def refresh(self, older_than_s: float = 0.0) -> None:
+        """Ask again, though the log has not grown, where the last cosignature is that old.
 
-    async def _follow(self, client: httpx2.AsyncClient, cosigner: Cosigner) -> None:
-        standing = self.standings[cosigner.name]
-        corrections = 0
+        A cosignature's time tells how fresh the view is. Call it on the event loop of `run`.
+        """
+        now_s = asyncio.get_running_loop().time()
+        for name, standing in self.standings.items():
+            if standing.size and now_s - standing.cosigned_at_s >= older_than_s:
+                self._stale.add(name)
+        self._wake.set()
+
+    async def _next_round(self) -> tuple[Head, list[Cosigner]]:
+        """The checkpoint to show, and the cosigners that are free and have not seen it."""
         while True:
-            await self._work(cosigner, standing)
-            self._stale[cosigner.name].clear()
-            pushed = await self._push_safely(client, cosigner, standing.size)
+            self._wake.clear()
+            head = self._log.head()
+            free = [c for c in self._cosigners if c.name not in self._engaged]
+            ready = [
+                c for c in free if c.name in self._stale or self.standings[c.name].size < head.size
+            ]
+            if ready:
+                return head, ready
+            waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._wake.wait())]
+            if free:
+                waits.append(asyncio.ensure_future(self._log.beyond(head.size)))
+            try:
+                done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                # A ledger that has stopped says so here, and ends the collecting.
+                for wait in done:
+                    wait.result()
+            finally:
+                for wait in waits:
+                    wait.cancel()
+                await asyncio.gather(*waits, return_exceptions=True)
+
+    async def _engage(
+        self, group: asyncio.TaskGroup, client: httpx2.AsyncClient, cosigner: Cosigner, head: Head
+    ) -> None:
+        """Show `head` to one cosigner; after a failure it stays engaged for the waiting time."""
+        standing = self.standings[cosigner.name]
+        self._engaged.add(cosigner.name)
+        self._stale.discard(cosigner.name)
+        pushed = Pushed(Result.BEHIND, standing.size)
+        for _ in range(1 + CORRECTIONS_MAX):
+            pushed = await self._push_safely(client, cosigner, standing.size, head)
             if pushed.result in (Result.COSIGNED, Result.BEHIND):
                 standing.size = pushed.size or 0
-            standing.result, standing.problem = pushed.result, pushed.problem
-            if pushed.result is Result.COSIGNED:
-                if standing.failures:
-                    _log.info("cosigning again", cosigner=cosigner.name, size=standing.size)
-                standing.failures = corrections = 0
-                continue
-            if pushed.result is Result.BEHIND and corrections < CORRECTIONS_MAX:
-                corrections += 1
-                self._stale[cosigner.name].set()
-                continue
-            corrections = 0
-            standing.failures += 1
-            wait_s = self._wait_s(pushed.result, standing.failures)
-            say = _log.warning if pushed.result is Result.FAILED else _log.error
-            say(
-                "no cosignature",
-                cosigner=cosigner.name,
-                result=pushed.result.value,
-                problem=pushed.problem,
-                size=pushed.size,
-                failures=standing.failures,
-                retry_s=wait_s,
-            )
-            self._stale[cosigner.name].set()
-            await self._sleep(wait_s)
-
-    async def _work(self, cosigner: Cosigner, standing: Standing) -> None:
-        """Returns when there is something to show: a larger log, or a call to ask again."""
-        if self._stale[cosigner.name].is_set() or self._log.head().size > standing.size:
+            if pushed.result is not Result.BEHIND:
+                break
+        standing.result, standing.problem = pushed.result, pushed.problem
+        if pushed.result is Result.COSIGNED:
+            if standing.failures:
+                _log.info("cosigning again", cosigner=cosigner.name, size=standing.size)
+            standing.failures = 0
+            standing.cosigned_at_s = asyncio.get_running_loop().time()
+            self._release(cosigner)
             return
-        waits = (
-            asyncio.ensure_future(self._log.beyond(standing.size)),
-            asyncio.ensure_future(self._stale[cosigner.name].wait()),
+        standing.failures += 1
+        wait_s = self._wait_s(pushed.result, standing.failures)
+        say = _log.error if pushed.result in _FOR_PEOPLE else _log.warning
+        say(
+            "no cosignature",
+            cosigner=cosigner.name,
+            result=pushed.result.value,
+            problem=pushed.problem,
+            size=pushed.size,
+            failures=standing.failures,
+            retry_s=wait_s,
         )
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        self._stale.add(cosigner.name)
+        group.create_task(self._pause(cosigner, wait_s))
+
+    async def _pause(self, cosigner: Cosigner, wait_s: float) -> None:
+        await self._sleep(wait_s)
+        self._release(cosigner)
+
+    def _release(self, cosigner: Cosigner) -> None:
+        self._engaged.discard(cosigner.name)
+        self._wake.set()
 
     def _wait_s(self, result: Result, failures: int) -> float:
-        if result in (Result.AHEAD, Result.REFUSED):
-            # People must act first; asking often only fills two logs.
+        if result in _FOR_PEOPLE:
             return RETRY_MOST_S
         return min(RETRY_MOST_S, RETRY_FIRST_S * 2.0 ** min(failures - 1, 20))
 
     async def _push_safely(
-        self, client: httpx2.AsyncClient, cosigner: Cosigner, old: int
+        self, client: httpx2.AsyncClient, cosigner: Cosigner, old: int, head: Head
     ) -> Pushed:
         try:
-            return await self._push(client, cosigner, old)
+            return await self._push(client, cosigner, old, head)
         except (BadAnswer, BadNote) as error:
             return Pushed(Result.FAILED, problem=f"unusable answer: {error}")
         except httpx2.HTTPError as error:
@@ -241,8 +282,9 @@ class Collector:
             _log.exception("collecting failed", cosigner=cosigner.name)
             return Pushed(Result.FAILED, problem=f"own fault: {type(error).__name__}")
 
-    async def _push(self, client: httpx2.AsyncClient, cosigner: Cosigner, old: int) -> Pushed:
-        head = self._log.head()
+    async def _push(
+        self, client: httpx2.AsyncClient, cosigner: Cosigner, old: int, head: Head
+    ) -> Pushed:
         if old > head.size:
             return Pushed(
                 Result.AHEAD, old, f"it has cosigned {old} entries, the log has {head.size}"

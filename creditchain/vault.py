@@ -186,6 +186,13 @@ class Vault:
         with reading(self._engine) as connection:
             return [StagedReport(*row) for row in connection.execute(query)]
 
+    def held(self, orders: list[str]) -> list[str]:
+        """Those of up to PAGE_MAX orders of which anything is kept."""
+        assert len(orders) <= PAGE_MAX, "bounded by the caller"
+        query = select(REPORT.c.order_id).where(REPORT.c.order_id.in_(orders)).distinct()
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
+
     def purge_staged(self, seqs: list[int]) -> int:
         """Delete these undelivered uploads; how many there were."""
         assert len(seqs) <= PAGE_MAX, "bounded by the caller"

@@ -176,6 +176,9 @@ async def test_asking_again_brings_a_fresh_time_for_the_same_tree():
     async with peer.serving(), collecting(log, peer.cosigner) as (collector, _):
         await until(lambda: log.kept)
         peer.time_s += 600
+        collector.refresh(older_than_s=60)
+        await asyncio.sleep(0.05)
+        assert len(log.kept) == 1
         collector.refresh()
         await until(lambda: len(log.kept) == 2)
     assert peer.asked == [(0, 2), (2, 2)]
@@ -249,6 +252,45 @@ async def test_an_observer_that_is_away_is_found_again():
         async with peer.serving():
             await until(lambda: log.kept)
     assert waits.seconds[:12] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0, 30.0]
+
+
+async def test_all_are_shown_the_same_checkpoints_however_fast_the_log_grows():
+    log = SmallLog(1)
+    witness, mirror = (WitnessPeer(name, LOG_SIGNER.verifier) for name in ("witness", "mirror"))
+    mirror.delay_s = 0.02
+    async with (
+        witness.serving(),
+        mirror.serving(),
+        collecting(log, witness.cosigner, mirror.cosigner),
+    ):
+        for _ in range(100):
+            await log.grow()
+            await asyncio.sleep(0.003)
+        await until(lambda: [at for at, _ in log.kept].count(101) == 2)
+    sizes = [at for at, _ in log.kept]
+    assert [size for size in sizes if sizes.count(size) != 2] == []
+    assert len(sizes) > 6
+
+
+async def test_one_that_is_slow_holds_up_the_others_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(collector_module, "ROUND_S", 0.05)
+    log = SmallLog(1)
+    witness, mirror = (WitnessPeer(name, LOG_SIGNER.verifier) for name in ("witness", "mirror"))
+    mirror.open.clear()
+    async with (
+        witness.serving(),
+        mirror.serving(),
+        collecting(log, witness.cosigner, mirror.cosigner),
+    ):
+        for size in (2, 3, 4):
+            await until(lambda: witness.head)
+            await log.grow()
+            await until(lambda size=size: witness.head[0] == size)
+        mirror.open.set()
+        await until(lambda: mirror.head and mirror.head[0] == 4)
+    assert [new for _, new in mirror.asked] == [1, 4]
 
 
 async def test_one_that_is_away_does_not_hold_up_the_other():

@@ -52,6 +52,7 @@ class WitnessPeer:
         self.time_s = int(time.time())
         self.open = asyncio.Event()
         self.open.set()
+        self.delay_s = 0.0
 
     @property
     def cosigner(self) -> Cosigner:
@@ -61,11 +62,12 @@ class WitnessPeer:
 
     async def answer(self, request: Request) -> Response:
         parsed = parse_add_checkpoint(await request.body())
-        verdict = judge(parsed, [self.log] if parsed.origin == self.log.name else [], self.head)
         self.asked.append((parsed.old, int(parsed.note.split("\n")[1])))
         await self.open.wait()
+        await asyncio.sleep(self.delay_s)
         if self.faults:
             return self.faults.pop(0)()
+        verdict = judge(parsed, [self.log] if parsed.origin == self.log.name else [], self.head)
         if verdict.status is Status.CONFLICT:
             return PlainTextResponse(
                 f"{verdict.head_size}\n", 409, headers={"content-type": SIZE_CONTENT_TYPE}
