@@ -120,7 +120,7 @@ def check_consistency(
     _check_growth(old, new)
     if old in (0, new):
         _check_hashes(proof, 0)
-        if (old == 0 and old_root != EMPTY_ROOT) or (new == 0 and new_root != EMPTY_ROOT):
+        if old == 0 and old_root != EMPTY_ROOT:
             raise BadProof("the root of size 0 is not the empty root")
         if old == new and old_root != new_root:
             raise BadProof("two roots for one size")

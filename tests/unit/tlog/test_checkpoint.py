@@ -232,6 +232,16 @@ def test_a_log_signature_is_no_cosignature_under_the_same_key() -> None:
     assert not same.verifier.verify(TEXT.encode(), bytes(8) + LOG.sign(TEXT.encode()))
 
 
+def test_a_log_line_is_not_counted_as_a_cosignature_of_the_same_name() -> None:
+    namesake = CosignatureSigner(LOG.name, b"N" * 32)
+    opened = open_checkpoint(SIGNED, LOG.verifier, [namesake.verifier])
+    assert opened.cosignatures == ()
+    both = open_checkpoint(
+        SIGNED + namesake.cosign(TEXT, 7).line, LOG.verifier, [namesake.verifier]
+    )
+    assert [c.time_s for c in both.cosignatures] == [7]
+
+
 def test_a_time_that_v1_cannot_carry_is_not_signed_and_not_accepted() -> None:
     assert WITNESS.cosign(TEXT, NUMBER_MAX).time_s == NUMBER_MAX
     for time_s in (-1, NUMBER_MAX + 1):

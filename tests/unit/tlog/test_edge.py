@@ -130,7 +130,7 @@ def test_a_hash_outside_the_tree_is_not_answered() -> None:
 def test_a_tile_of_the_wrong_length_is_refused() -> None:
     for cut in (b"", b"h" * 31, b"h" * 32 * 43, b"h" * 32 * 45):
         with pytest.raises(BadTile):
-            TileReader(300, lambda level, n, width, cut=cut: cut).read_hashes([(0, 260)])
+            TileReader(300, lambda *_, cut=cut: cut).read_hashes([(0, 260)])
 
 
 def test_proofs_of_a_fresh_batch_read_no_tile_of_the_edge() -> None:
@@ -158,9 +158,10 @@ def test_a_reader_remembers_a_bounded_number_of_tiles() -> None:
         return tiles.read_tile(level, n, width)
 
     reader = TileReader(tiles.size, read_tile)
-    for n in [*range(TILES_REMEMBERED + 1), 1, 0]:
+    # The tile read longest ago is forgotten first: 0 was read again, so 1 goes.
+    for n in [*range(TILES_REMEMBERED), 0, TILES_REMEMBERED, 0, 1]:
         reader.read_hash(0, 256 * n)
-    assert reads == [*range(TILES_REMEMBERED + 1), 0]
+    assert reads == [*range(TILES_REMEMBERED + 1), 1]
 
 
 # --- tiles of a log that may lie ---------------------------------------------------------------
@@ -308,6 +309,13 @@ def test_every_hash_of_every_tile_is_bound_to_the_root() -> None:
                 )
 
 
+def test_the_edge_handed_out_is_the_callers_own() -> None:
+    tiles = Tiles(LEAVES[:300])
+    verified = VerifiedTiles(300, tiles.edge.root(), tiles.read_tile)
+    verified.edge().append([b"f" * 32] * 10)
+    assert verified.edge().root() == tiles.edge.root()
+
+
 def test_a_log_of_another_size_or_root_is_refused() -> None:
     tiles = Tiles(LEAVES[:600])
     for size, root in ((599, tiles.edge.root()), (600, LEAVES[0]), (512, tiles.edge.root())):
@@ -324,10 +332,12 @@ def test_a_tile_is_fetched_again_only_when_forgotten() -> None:
         return tiles.read_tile(level, n, width)
 
     verified = VerifiedTiles(tiles.size, tiles.root(), read_tile)
-    for n in range(VERIFIED_TILES_REMEMBERED + 10):
+    # Tile (1, 0) above them counts too; it is asked for each time, and so never forgotten.
+    few = VERIFIED_TILES_REMEMBERED - 1
+    for n in [*range(few), 0, few, 0, 1]:
         verified.read_tile(0, n, 256)
-        verified.read_tile(0, n, 256)
-    assert len([place for place in reads if place[0] == 0]) == VERIFIED_TILES_REMEMBERED + 10
+    assert [n for level, n, _ in reads if level == 0] == [*range(few + 1), 1]
+    assert [place for place in reads if place[0] == 1].count((1, 0, 256)) == 1
 
 
 def test_entries_are_bound_to_the_tree_by_their_leaf_hashes() -> None:

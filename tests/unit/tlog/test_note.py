@@ -278,7 +278,7 @@ def test_a_name_that_cannot_stand_in_a_line_names_no_key(name: str) -> None:
 
 
 def test_a_name_has_1_to_255_bytes() -> None:
-    assert Verifier("n" * NAME_BYTES_MAX, PETER.public)
+    assert Verifier("n" * NAME_BYTES_MAX, PETER.public).key_id
     for name in ("", "n" * (NAME_BYTES_MAX + 1), "è" * 128, "\ud800"):
         with pytest.raises(BadKey):
             Verifier(name, PETER.public)

@@ -165,6 +165,19 @@ def test_a_consistency_proof_shows_nothing_else() -> None:
                     check_consistency(*case)
 
 
+def test_the_border_between_two_hashes_cannot_be_moved() -> None:
+    # The same bytes are hashed at every step; only the lengths tell.
+    moved = (LEAVES[0][31:] + LEAVES[1],)
+    with pytest.raises(BadProof, match="32 bytes"):
+        check_inclusion(LEAVES[0][:31], 0, 2, moved, ROOTS[2])
+    seed, right, left = prove_consistency(3, 4, READER)
+    with pytest.raises(BadProof, match="32 bytes"):
+        check_consistency(3, ROOTS[3], 4, ROOTS[4], (seed[:31], seed[31:] + right, left))
+    for bad in (LEAVES[1] + b"x", b""):
+        with pytest.raises(BadProof, match="32 bytes"):
+            check_inclusion(LEAVES[0], 0, 2, (bad,), ROOTS[2])
+
+
 def test_a_consistency_proof_does_not_let_an_entry_change() -> None:
     forged = [*LEAVES[:20], leaves_of(1, "forged")[0], *LEAVES[21:]]
     proof = prove_consistency(40, 70, Rows(forged))
