@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -90,6 +90,15 @@ class Database:
         """A read-only connection that sees one committed state until it is given back."""
         with self.readers.begin() as connection:
             yield connection
+
+    def fetch(self, sql: str, values: tuple[Any, ...]) -> Sequence[Any] | None:
+        """The first row of a SELECT of its own; None if there is none."""
+        connection = self.readers.raw_connection()
+        try:
+            row: Sequence[Any] | None = connection.cursor().execute(sql, values).fetchone()
+        finally:
+            connection.close()
+        return row
 
     def close(self) -> None:
         """Closes the readers and gives the file free."""
