@@ -88,6 +88,11 @@ class HubConfig:
         return self.folder / "policy"
 
     @property
+    def genesis_path(self) -> Path:
+        """The body of the founding event, public."""
+        return self.folder / "genesis.body"
+
+    @property
     def keys_folder(self) -> Path:
         """The hub's secrets."""
         return self.folder / "keys"

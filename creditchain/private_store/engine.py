@@ -68,6 +68,8 @@ def open_private_store(path: Path) -> Engine:
         raise StoreUnusable(f"cannot open {path}: {error.strerror}") from None
     engine = create_engine(
         f"sqlite:///{path}",
+        # Names and keys are parameters; no error message may carry them.
+        hide_parameters=True,
         pool_size=READERS_MAX,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_MS / 1000,

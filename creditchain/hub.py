@@ -1,0 +1,227 @@
+"""The hub: the one process that admits, orders and publishes. Here its rooms are put together.
+
+app = build(config)                # raises HubRefused
+status = serve(config)             # until SIGTERM or SIGINT; 0, or 3 when it may not start
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
+
+import structlog
+import uvicorn
+import uvloop
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+
+from creditchain.api.app import create_app
+from creditchain.api.doors import DocumentsMode, Doors
+from creditchain.api.limits import BODY_BYTES_MAX
+from creditchain.client.signer import Signer
+from creditchain.clock import Clock
+from creditchain.collector import Collector, cosigners_of
+from creditchain.config import BadConfig, HubConfig, HubSecrets, load_policy, load_secrets
+from creditchain.directory import Directory
+from creditchain.founding import FoundingRefused, ledger_keys, open_genesis
+from creditchain.ledger import Ledger, LedgerRefused
+from creditchain.logs import set_up_logs
+from creditchain.private_store import StoreFull, StoreUnusable, open_private_store
+from creditchain.rulebook.record import CONSORTIUM_ID, Consortium
+from creditchain.tlog.note import format_vkey
+from creditchain.tlog.policy import Policy, format_policy
+from creditchain.vault import Vault
+
+EXIT_REFUSED: Final = 3
+"""The exit status of a hub that may not start; the message says what to do."""
+
+_log = structlog.get_logger("creditchain.hub")
+
+
+class HubRefused(Exception):
+    """The hub may not start; the message says why and what to do."""
+
+
+class Hub:
+    """The rooms of an open hub. `close` when done, also if it never ran."""
+
+    def __init__(self, config: HubConfig) -> None:
+        """Opens everything, in the order in which a fault is best told; raises HubRefused."""
+        try:
+            secrets, policy = load_secrets(config), load_policy(config)
+        except BadConfig as error:
+            raise HubRefused(str(error)) from None
+        self.config = config
+        self.ledger = _open_ledger(config, secrets, policy)
+        try:
+            self.engine = _open_private(config)
+            try:
+                self._furnish(secrets, policy)
+            except BaseException:
+                self.engine.dispose()
+                raise
+        except BaseException:
+            self.ledger.close()
+            raise
+
+    def _furnish(self, secrets: HubSecrets, policy: Policy) -> None:
+        config = self.config
+        consortium = self.ledger.book.get(Consortium, CONSORTIUM_ID)
+        assert consortium is not None, "a ledger opens with its founding"
+        if consortium.log_key != format_vkey(secrets.log.verifier):
+            raise HubRefused(f"{config.keys_folder / 'log.key'} is not the key of this log")
+        self.directory = Directory(self.engine)
+        self.vault = Vault(self.engine, retention_days=config.retention_days)
+        self.collector = Collector(self.ledger, cosigners_of(policy, config.observer_url))
+        self.clock = Clock(
+            self.ledger,
+            self.directory,
+            self.vault,
+            Signer(consortium.operator, secrets.operator, self.ledger.origin),
+            scan_every_s=config.scan_every_s,
+            republish=lambda: self.collector.refresh(config.cosign_stale_s),
+        )
+        self._collecting: asyncio.Task[None] | None = None
+        self.doors = Doors(
+            ledger=self.ledger,
+            directory=self.directory,
+            vault=self.vault,
+            token_key=secrets.token,
+            feed_public=config.feed_public,
+            documents=(DocumentsMode.STRICT if config.trusted_documents else DocumentsMode.OPEN),
+            policy=format_policy(policy),
+            ready=self.faults,
+        )
+
+    def faults(self) -> dict[str, str]:
+        """What keeps the hub from its work, by part. An observer that is away does not."""
+        collecting = self._collecting
+        if collecting is not None and collecting.done() and self.collector.standings:
+            return {"collector": "it has ended; restart the hub"}
+        return {}
+
+    @asynccontextmanager
+    async def running(self, _app: object = None) -> AsyncIterator[None]:
+        """Clock and collector at work; at the end everything is closed."""
+        try:
+            self._collecting = asyncio.create_task(self._collect(), name="collector")
+            await self.clock.start()
+            yield
+        finally:
+            self.clock.stop()
+            if self._collecting is not None:
+                self._collecting.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._collecting
+            await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Close the stores; what was answered is on disk."""
+        self.ledger.close()
+        self.engine.dispose()
+
+    async def _collect(self) -> None:
+        try:
+            await self.collector.run()
+        except Exception:  # noqa: BLE001 - told here and by /readyz
+            _log.exception("the collector has ended")
+
+
+def build(config: HubConfig) -> Starlette:
+    """The hub as an ASGI application; its lifespan runs clock and collector and closes the stores.
+
+    Raises HubRefused.
+    """
+    return _application(Hub(config))
+
+
+def serve(config: HubConfig) -> int:
+    """Serve until SIGTERM or SIGINT, then let requests under way finish; the exit status.
+
+    Prints one line with the address once it listens, or the reason why it may not start.
+    """
+    set_up_logs(config.log_level)
+    try:
+        hub = Hub(config)
+    except HubRefused as error:
+        sys.stderr.write(f"creditchain: the hub does not start: {error}\n")
+        return EXIT_REFUSED
+    server = _Server(
+        uvicorn.Config(
+            _application(hub),
+            host=config.host,
+            port=config.port,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=BODY_BYTES_MAX,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=config.connections_max,
+            timeout_graceful_shutdown=config.drain_s,
+        )
+    )
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(server.serve())
+    except SystemExit:
+        # uvicorn's own way to say that the address is taken; it has logged which.
+        hub.close()
+        sys.stderr.write(
+            f"creditchain: the hub does not start: cannot listen on {config.host}:{config.port}\n"
+        )
+        return EXIT_REFUSED
+    return 0 if server.started else EXIT_REFUSED
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it says where it listens, and ends with status 0 when it is told to end."""
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stdout.write(f"creditchain hub listens on http://{shown}:{port}\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        caught = (signal.SIGINT, signal.SIGTERM)
+        for number in caught:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+
+
+def _application(hub: Hub) -> Starlette:
+    app = create_app(hub.doors)
+    app.router.lifespan_context = hub.running
+    return app
+
+
+def _open_ledger(config: HubConfig, secrets: HubSecrets, policy: Policy) -> Ledger:
+    try:
+        genesis = config.genesis_path.read_bytes()
+        return Ledger.open(config.ledger_path, ledger_keys(open_genesis(genesis), secrets, policy))
+    except OSError as error:
+        raise HubRefused(f"{error.filename}: {error.strerror}") from None
+    except (FoundingRefused, LedgerRefused) as error:
+        raise HubRefused(str(error)) from None
+
+
+def _open_private(config: HubConfig) -> Engine:
+    try:
+        return open_private_store(config.private_path)
+    except (StoreUnusable, StoreFull) as error:
+        raise HubRefused(str(error)) from None
