@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from creditchain.client.evidence import Trust, check_refusal
 from creditchain.client.hpke import open_report
 from creditchain.client.keys import PrivateKey
 from creditchain.events import (
@@ -32,6 +33,8 @@ from creditchain.events import (
     unb64u,
 )
 from creditchain.fingerprint import fingerprint
+from creditchain.ledger.publisher import HubKeys, Publisher
+from creditchain.ledger.tiles import StoredTiles
 from creditchain.rulebook import DictBook, Refusal, Violation, decide
 from creditchain.rulebook import find_key as rulebook_key
 from creditchain.seal import (
@@ -391,8 +394,19 @@ def test_larger_trees_have_these_roots_and_proofs():
 
 def test_a_refusal_is_signed_and_says_why():
     refusals = load("refusal")
+    policy = parse_policy(load("log")["policy"])
+    hub = HubKeys(generate.LOG_SIGNER, generate.REFUSAL_SIGNER, policy, "delta-operator")
+    publisher = Publisher(hub, StoredTiles(lambda _level, _n: None))
     for row in refusals["vectors"]:
         assert open_note(row["note"], [parse_vkey(refusals["refusalKey"])]).text == row["text"]
+        commitment = hashlib.sha256(row["body"].encode()).digest()
+        assert b64u(commitment) == row["commitment"]
+        trust = Trust.of_genesis(load("events")["vectors"][0]["body"].encode())
+        refusal = check_refusal(row["note"], trust, commitment)
+        assert (refusal.code, refusal.path, refusal.size) == (row["code"], row["path"], row["size"])
+        violation = Violation(Refusal(row["code"]), row["path"])
+        made = publisher.refuse(commitment, violation, row["size"], parse_time(row["at"]))
+        assert made.note == row["note"]
         assert reader.open_note(row["note"], refusals["refusalKey"]) == row["text"]
         said = [
             "creditchain/refusal/v1",
@@ -403,7 +417,6 @@ def test_a_refusal_is_signed_and_says_why():
             row["code"],
             row["path"] or "-",
         ]
-        assert b64u(hashlib.sha256(row["body"].encode()).digest()) == row["commitment"]
         assert row["text"].splitlines() == said
         assert row["code"] in set(Refusal)
 
@@ -441,9 +454,37 @@ def test_a_sealed_report_opens_for_its_order_alone():
     key = PrivateKey(PublicKey.from_json(row["recipient"]), bytes.fromhex(row["secret"]))
     assert open_report(sealed, key, row["order"]) == plaintext
     assert hpke.open_sealed(sealed, key.secret, row["order"]) == plaintext
-    assert (b64u(hashlib.sha256(sealed).digest()), len(sealed)) == (row["ciphertext"], row["size"])
+    said = row["delivered"]["report"]
+    digest = b64u(hashlib.sha256(sealed).digest())
+    assert (said["ciphertext"], said["size"], said["sealedTo"]) == (digest, len(sealed), key.kid)
     with pytest.raises(ValueError, match="another order"):
         open_report(sealed, key, row["order"][:-1] + "2")
+
+
+def test_a_report_is_fingerprinted_whole_and_by_section_and_cites_its_batch():
+    row = load("report")
+    plaintext = row["plaintext"].encode()
+    report, said = reader.parse(plaintext), row["delivered"]
+    whole = reader.fingerprint(reader.unb64u(report["salt"]), plaintext)
+    assert reader.b64u(whole) == said["report"]["fingerprint"]
+    (batch,) = report["batches"]
+    root = reader.unb64u(batch["root"])
+    for part, delivered in zip(report["sections"], said["sections"], strict=True):
+        content = reader.canonical({"records": part["records"], "section": part["section"]})
+        digest = reader.fingerprint(reader.unb64u(part["salt"]), content)
+        assert delivered["section"] == part["section"]
+        assert delivered["fingerprint"] == reader.b64u(digest)
+        assert delivered["batches"] == [batch["batch"]]
+        for line in part["records"]:
+            record = {
+                "data": line["data"],
+                "section": part["section"],
+                "subject": report["subject"],
+            }
+            digest = reader.fingerprint(reader.unb64u(line["salt"]), reader.canonical(record))
+            path = [reader.unb64u(text) for text in line["path"]]
+            leaf = reader.leaf_hash(digest)
+            reader.check_inclusion(leaf, line["index"], batch["count"], path, root)
 
 
 # The page.
