@@ -35,6 +35,9 @@ MIRROR: Final = "mirror"
 FORKS_KEPT_MAX: Final = 1_000
 """Forked checkpoints kept as findings: a log that forks once a second must not fill our disk."""
 
+RESIGN_SECONDS: Final = 60
+"""A mirror's line this fresh is given again; a hub that asks later wants a newer time on it."""
+
 NOTHING: Final = Head(0, EMPTY_ROOT, "")
 """The head before the first: every tree extends it."""
 
@@ -96,16 +99,16 @@ class Cosigner:
         signed = self._heads.get(name)
         return signed if signed is not None and signed.line else None
 
+    @property
     def restored_to(self) -> Head | None:
         """The head to which our copy must grow before anything is signed; None when all is well."""
-        head = self._restored_to
-        if head is not None and self._mirror.root_at(head.size) == head.root:
-            head = self._restored_to = None
-        return head
+        return self._restored_to
 
     def announce(self, name: str, head: Head) -> Signed:
         """Cosign a head that was found consistent, stored before this returns; raises `Behind`."""
-        behind = self.restored_to()
+        behind = self._restored_to
+        if behind is not None and self._mirror.root_at(behind.size) == behind.root:
+            behind = self._restored_to = None
         if behind is not None:
             raise Behind(
                 f"the database is older than size {behind.size}, which was announced; nothing is "
@@ -182,7 +185,8 @@ class Cosigner:
         if root != head.root:
             return Answer(422, "the checkpoint is not of the log this mirror holds\n")
         signed = self.signed(MIRROR)
-        if signed is None or signed.head.size != head.size:
+        old = signed is not None and self._clock_s() - signed.time_s > RESIGN_SECONDS
+        if signed is None or old or signed.head.size != head.size:
             try:
                 signed = self.announce(MIRROR, head)
             except Behind:

@@ -119,6 +119,7 @@ class Follower:
         self._keys = KeysAtHand()
         self._wake = asyncio.Event()
         self._advanced = asyncio.Condition()
+        self._settled = 0
         self._shown: Head | None = None
         self._pushed_at_s = 0.0
         self._older_since: float | None = None
@@ -147,14 +148,19 @@ class Follower:
         """Something new was shown to us: follow now instead of at the next poll."""
         if head is not None and (self._shown is None or head.size > self._shown.size):
             self._shown = head
-        self._pushed_at_s = self._clock()
+        self._pushed_at_s = self._seen_at_s = self._clock()
         self._wake.set()
 
-    async def reached(self, size: int, timeout_s: float) -> bool:
-        """Wait until our copy has `size` entries; whether it has in time."""
+    @property
+    def settled(self) -> int:
+        """How often the copy has changed, for `settled_after`."""
+        return self._settled
+
+    async def settled_after(self, version: int, timeout_s: float) -> bool:
+        """Wait until the copy has changed since `settled` was `version`; whether it has in time."""
         try:
             async with asyncio.timeout(timeout_s), self._advanced:
-                await self._advanced.wait_for(lambda: self._mirror.size >= size)
+                await self._advanced.wait_for(lambda: self._settled != version)
         except TimeoutError:
             return False
         return True
@@ -165,7 +171,7 @@ class Follower:
             self._mirror.size,
             self._mirror.root,
             self._cosigner.head(WITNESS),
-            self._cosigner.restored_to(),
+            self._cosigner.restored_to,
             self._mirror.unseen,
             self._fault,
             self._fault_at_s,
@@ -419,8 +425,7 @@ class Follower:
         # Shielded: what the writer has begun it ends, whoever no longer waits for it.
         found = await asyncio.shield(self.write(self._mirror.store, packages))
         _announce(found)
-        async with self._advanced:
-            self._advanced.notify_all()
+        await self._tell()
 
     async def _settle(self, trusted: Head) -> None:
         """Everything up to a signed head is replayed: say what is missing, cosign what is whole."""
@@ -428,7 +433,11 @@ class Follower:
         for index in await self.write(self._mirror.holes, HOLES_ASKED):
             await self._ask_again(index, trusted)
         await self.write(self._cosigner.announce_both, trusted)
+        await self._tell()
+
+    async def _tell(self) -> None:
         async with self._advanced:
+            self._settled += 1
             self._advanced.notify_all()
 
     async def _ask_again(self, index: int, trusted: Head) -> None:

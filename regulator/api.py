@@ -1,0 +1,254 @@
+"""The observer's door: cosigning for the hub, status for people, its copy for anyone.
+
+- `POST /witness/add-checkpoint`, `POST /mirror/add-checkpoint`: C2SP tlog-witness. The mirror's
+  answer waits, for a bounded time, until every entry and body up to that size is stored, verified
+  and replayed here; else 503 with Retry-After.
+- `GET /<hex sha256(origin)>/checkpoint` and `GET /mirror/<hex>/…`: what was cosigned last, and the
+  copy as tlog-tiles, so that anyone can check the regulator's copy too. Bodies are not served.
+- `GET /status`, `/healthz`, `/readyz`.
+
+The signature on a checkpoint is the only credential that is asked for, as the protocol has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DatabaseError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from creditchain.tlog.cosignature import format_cosigner_vkey
+from creditchain.tlog.tile import BadPath, parse_bundle_path, parse_tile_path
+from creditchain.tlog.wire import encode_base64
+from creditchain.tlog.witness import (
+    REQUEST_BYTES_MAX,
+    AddCheckpoint,
+    MalformedRequest,
+    parse_add_checkpoint,
+)
+from regulator.cosign import MIRROR, WITNESS, Answer
+from regulator.follow import announce_findings
+from regulator.observer import Observer
+from regulator.reading import read_findings, read_holes, read_signed, serve_bundle, serve_tile
+from regulator.verify import Head
+
+WAITING_MAX: Final = 64
+"""Requests that may wait for the copy at once; there is one hub, and it sends one at a time."""
+
+BODY_SECONDS: Final = 10.0
+"""A request of some hundred bytes has arrived by then."""
+
+FINDINGS_SHOWN: Final = 20
+
+_IMMUTABLE: Final = {"Cache-Control": "public, max-age=604800, immutable"}
+_FRESH: Final = {"Cache-Control": "no-store"}
+
+_log = structlog.get_logger("regulator.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: how long the mirror may wait, and without word from the hub we are not ready."""
+
+    mirror_wait_s: float = 20.0
+    stale_after_s: float = 60.0
+
+
+def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
+    """The application over an observer that is put together."""
+    door = _Door(observer, limits or Limits())
+    hashed = sha256(observer.genesis.origin.encode()).hexdigest()
+    return Starlette(
+        routes=[
+            Route("/witness/add-checkpoint", door.add_to(door.witness), methods=["POST"]),
+            Route("/mirror/add-checkpoint", door.add_to(door.mirror), methods=["POST"]),
+            Route(f"/{hashed}/checkpoint", door.checkpoint_of(WITNESS)),
+            Route(f"/mirror/{hashed}/checkpoint", door.checkpoint_of(MIRROR)),
+            Route(f"/mirror/{hashed}/{{path:path}}", door.tile),
+            Route("/status", door.status),
+            Route("/healthz", door.healthz),
+            Route("/readyz", door.readyz),
+        ],
+        exception_handlers={DatabaseError: _database_refuses},
+    )
+
+
+class _Door:
+    def __init__(self, observer: Observer, limits: Limits) -> None:
+        self._observer = observer
+        self._follower = observer.follower
+        self._limits = limits
+        self._waiting = asyncio.Semaphore(WAITING_MAX)
+
+    def add_to(
+        self, answer: Callable[[AddCheckpoint], Awaitable[Answer]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint that reads a request and gives this answer."""
+
+        async def add_checkpoint(request: Request) -> Response:
+            body = await _read_body(request)
+            if isinstance(body, Response):
+                return body
+            try:
+                asked = parse_add_checkpoint(body)
+            except MalformedRequest as error:
+                return PlainTextResponse(f"{error}\n", 400)
+            return _response(await answer(asked))
+
+        return add_checkpoint
+
+    async def witness(self, asked: AddCheckpoint) -> Answer:
+        """Judge, store, cosign; then let the copy follow."""
+        answer, finding = await self._follower.write(self._follower.cosigner.witness, asked)
+        if finding is not None:
+            announce_findings([finding])
+        if answer.status == 200:
+            self._follower.push()
+        return answer
+
+    async def mirror(self, asked: AddCheckpoint) -> Answer:
+        """Judge, copy, cosign."""
+        begun = await self._follower.write(self._follower.cosigner.begin_mirror, asked)
+        if isinstance(begun, Answer):
+            return begun
+        if self._waiting.locked():
+            return Answer(503, "too many are waiting\n", retry_after_s=1)
+        async with self._waiting:
+            return await self._mirror_when_copied(begun)
+
+    async def _mirror_when_copied(self, head: Head) -> Answer:
+        until = time.monotonic() + self._limits.mirror_wait_s
+        self._follower.push(head)
+        while True:
+            version = self._follower.settled
+            answer = await self._follower.write(self._follower.cosigner.finish_mirror, head)
+            if answer is not None:
+                return answer
+            left = until - time.monotonic()
+            if left <= 0 or not await self._follower.settled_after(version, left):
+                return Answer(503, "the copy is not there yet\n", retry_after_s=1)
+
+    def checkpoint_of(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of the newest checkpoint we cosigned under a name."""
+
+        async def checkpoint(_: Request) -> Response:
+            signed = await run_in_threadpool(read_signed, self._observer.reader_engine, name)
+            if signed is None:
+                return PlainTextResponse("nothing was cosigned yet\n", 404, _FRESH)
+            return PlainTextResponse(f"{signed.head.note}{signed.line}", headers=_FRESH)
+
+        return checkpoint
+
+    async def tile(self, request: Request) -> Response:
+        """A tile or an entry bundle of our copy."""
+        path = request.path_params["path"]
+        engine = self._observer.reader_engine
+        try:
+            if path.startswith("tile/entries/"):
+                data = await run_in_threadpool(serve_bundle, engine, parse_bundle_path(path))
+            else:
+                data = await run_in_threadpool(serve_tile, engine, parse_tile_path(path))
+        except BadPath:
+            data = None
+        if data is None:
+            return PlainTextResponse("no such tile\n", 404, _FRESH)
+        return Response(data, 200, _IMMUTABLE, "application/octet-stream")
+
+    async def status(self, _: Request) -> Response:
+        """How far we are and what we found."""
+        return JSONResponse(await describe(self._observer), headers=_FRESH)
+
+    async def healthz(self, _: Request) -> Response:
+        """The process answers."""
+        return PlainTextResponse("ok\n", headers=_FRESH)
+
+    async def readyz(self, _: Request) -> Response:
+        """We follow, and we would sign."""
+        progress = self._follower.progress()
+        reasons = []
+        if progress.restored_to is not None:
+            reasons.append(f"the copy must grow to size {progress.restored_to.size} again")
+        if progress.fault is not None:
+            reasons.append(progress.fault)
+        seen = progress.seen_at_s
+        if seen is None or time.time() - seen > self._limits.stale_after_s:
+            reasons.append("no word from the hub")
+        ready = not reasons
+        return JSONResponse(
+            {"ready": ready, "reasons": reasons}, 200 if ready else 503, headers=_FRESH
+        )
+
+
+async def describe(observer: Observer) -> dict[str, object]:
+    """The status as JSON: sizes, heads, lag, findings."""
+    engine = observer.reader_engine
+    progress = observer.follower.progress()
+    findings = await run_in_threadpool(read_findings, engine, FINDINGS_SHOWN)
+    missing, erased = await run_in_threadpool(read_holes, engine)
+    heads: dict[str, object] = {}
+    for name, signer in observer.signers.items():
+        signed = await run_in_threadpool(read_signed, engine, name)
+        heads[name] = {
+            "vkey": format_cosigner_vkey(signer.verifier),
+            "size": signed.head.size if signed else 0,
+            "root": encode_base64(signed.head.root) if signed else None,
+            "cosignedAt": signed.time_s if signed else None,
+        }
+    return {
+        "origin": observer.genesis.origin,
+        "size": progress.size,
+        "root": encode_base64(progress.root),
+        "trusted": progress.trusted.size,
+        "lag": progress.trusted.size - progress.size,
+        "cosigned": heads,
+        "bodies": {"missing": missing, "erased": erased, "neverSeen": progress.unseen},
+        "violations": findings.certain,
+        "uncertain": findings.uncertain,
+        "findings": {"byCode": findings.by_code, "newest": findings.newest},
+        "restoredTo": progress.restored_to.size if progress.restored_to else None,
+        "fault": progress.fault,
+        "faultAt": progress.fault_at_s,
+        "seenAt": progress.seen_at_s,
+    }
+
+
+async def _read_body(request: Request) -> bytes | Response:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > REQUEST_BYTES_MAX:
+                    return PlainTextResponse(
+                        f"more than {REQUEST_BYTES_MAX} bytes\n", 413, {"Connection": "close"}
+                    )
+                parts.append(part)
+    except TimeoutError:
+        return PlainTextResponse("the request came too slowly\n", 408, {"Connection": "close"})
+    except ClientDisconnect:
+        return PlainTextResponse("", 400)
+    return b"".join(parts)
+
+
+def _response(answer: Answer) -> Response:
+    headers = dict(_FRESH)
+    if answer.retry_after_s is not None:
+        headers["Retry-After"] = str(answer.retry_after_s)
+    return Response(answer.body.encode(), answer.status, headers, answer.content_type)
+
+
+async def _database_refuses(_: Request, error: Exception) -> Response:
+    # A full disk, most likely. Nothing was announced that is not stored.
+    _log.error("the database cannot be used", problem=str(getattr(error, "orig", error)))
+    return PlainTextResponse("not now\n", 503, {**_FRESH, "Retry-After": "5"})

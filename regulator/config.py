@@ -1,0 +1,238 @@
+"""The observer's settings and keys: one frozen value from `observer.toml`, then the environment.
+
+A setting is a line of `observer.toml` or a variable `REGULATOR_<NAME>`, which wins. Unknown names
+are refused, so that a mistyped one cannot be ignored. The file lies in the observer's folder beside
+`observer.db`, `head.register`, `genesis.body` (the founding it pins) and `keys/`:
+
+- `witness.key`, `mirror.key`: cosigning keys, in the text form of C2SP;
+- `service.json`: a private JWK that signs the observer in at the hub.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from creditchain.client.keys import (
+    BadKeyFile,
+    PrivateKey,
+    generate_key,
+    load_key,
+    save_key,
+    write_private,
+)
+from creditchain.tlog.cosignature import (
+    CosignatureSigner,
+    format_cosigner_key,
+    format_cosigner_vkey,
+    parse_cosigner_key,
+)
+from creditchain.tlog.ed25519 import BadKey
+from regulator.cosign import MIRROR, WITNESS
+from regulator.observer import BadGenesis, Genesis, read_genesis
+
+CONFIG_NAME: Final = "observer.toml"
+GENESIS_NAME: Final = "genesis.body"
+ENV_PREFIX: Final = "REGULATOR_"
+FILE_BYTES_MAX: Final = 65_536
+"""Settings, keys and the founding are all smaller; what is larger is not what it is taken for."""
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+COSIGNERS: Final = (WITNESS, MIRROR)
+
+_OTHERS: Final = 0o077
+
+
+class BadConfig(ValueError):
+    """A setting or a file of the observer is unfit; the message names it and what is expected."""
+
+
+def _setting(default: Any, says: str, low: int | None = None, high: int | None = None) -> Any:
+    return field(default=default, metadata={"says": says, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverConfig:
+    """How this observer runs. `folder` is where its files lie; everything else is a setting."""
+
+    folder: Path
+    name: str = _setting("", "the observer's name; its keys are NAME/witness and NAME/mirror")
+    hub_url: str = _setting("http://127.0.0.1:8400", "where the hub is; its feed is under /log")
+    actor: str = _setting("", "as whom to sign in for the bodies; empty: the regulator's member id")
+    host: str = _setting("127.0.0.1", "the address to listen on")
+    port: int = _setting(8401, "the port; 0 takes a free one", 0, 65_535)
+    poll_every_s: int = _setting(5, "how often to look without being woken, seconds", 1, 3_600)
+    mirror_wait_s: int = _setting(
+        20, "how long add-checkpoint may wait for the copy, seconds", 1, 300
+    )
+    stale_after_s: int = _setting(
+        60, "after how many seconds without word from the hub we are not ready", 5, 86_400
+    )
+    processes: int = _setting(0, "processes that check signatures; 0: one for each core", 0, 256)
+    log_level: str = _setting("info", "one of " + ", ".join(LOG_LEVELS))
+
+    @property
+    def keys_folder(self) -> Path:
+        """The observer's secrets."""
+        return self.folder / "keys"
+
+
+SETTINGS: Final = {f.name: f for f in fields(ObserverConfig) if f.name != "folder"}
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverSecrets:
+    """The observer's private keys."""
+
+    signers: Mapping[str, CosignatureSigner]
+    service: PrivateKey
+
+
+def load_config(path: Path, environ: Mapping[str, str] | None = None) -> ObserverConfig:
+    """The settings in a file, then in the environment; raises `BadConfig`."""
+    try:
+        table = tomllib.loads(read_file(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise BadConfig(f"{path}: {error}") from None
+    values = {name: _check(name, value, str(path)) for name, value in table.items()}
+    for variable, given in sorted((environ or {}).items()):
+        if variable.startswith(ENV_PREFIX):
+            name = variable.removeprefix(ENV_PREFIX).lower()
+            values[name] = _check(name, _from_text(name, given), f"variable {variable}")
+    config = ObserverConfig(folder=path.parent.absolute(), **values)
+    if not config.name:
+        raise BadConfig(f"{path}: the setting name is missing")
+    return config
+
+
+def format_config(settings: Mapping[str, Any]) -> str:
+    """An `observer.toml` with every setting explained: those given as lines, others as comments."""
+    lines = ["# Settings of this observer; a variable REGULATOR_<NAME> wins over a line here."]
+    for name, spec in SETTINGS.items():
+        value = _check(name, settings[name], name) if name in settings else spec.default
+        text = str(value) if isinstance(value, int) else f'"{value}"'
+        lines += [
+            "",
+            f"# {spec.metadata['says']}",
+            f"{'' if name in settings else '# '}{name} = {text}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def load_secrets(config: ObserverConfig) -> ObserverSecrets:
+    """The observer's keys; raises `BadConfig`, also when others can reach a file."""
+    signers = {}
+    for name in COSIGNERS:
+        path = config.keys_folder / f"{name}.key"
+        try:
+            signer = parse_cosigner_key(_read_private(path).decode().strip())
+        except (BadKey, UnicodeError) as error:
+            raise BadConfig(f"{path}: {error}") from None
+        if signer.name != f"{config.name}/{name}":
+            raise BadConfig(f"{path}: a key of {signer.name}, not of {config.name}/{name}")
+        signers[name] = signer
+    try:
+        return ObserverSecrets(signers, load_key(config.keys_folder / "service.json"))
+    except BadKeyFile as error:
+        raise BadConfig(str(error)) from None
+
+
+def load_genesis(config: ObserverConfig) -> Genesis:
+    """The founding that this observer pins; raises `BadConfig`."""
+    path = config.folder / GENESIS_NAME
+    try:
+        return read_genesis(read_file(path))
+    except BadGenesis as error:
+        raise BadConfig(f"{path}: {error}") from None
+
+
+def make_observer(
+    folder: Path, name: str, *, service: PrivateKey | None = None, **settings: Any
+) -> dict[str, str]:
+    """Makes the folder of a new observer: settings and keys; its vkeys by cosigner.
+
+    `service` is the key to sign in with, made anew unless given. Keys that exist are kept. Raises
+    `BadConfig`.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    vkeys = {}
+    try:
+        for cosigner in COSIGNERS:
+            path = keys / f"{cosigner}.key"
+            if path.exists():
+                signer = parse_cosigner_key(_read_private(path).decode().strip())
+            else:
+                signer = CosignatureSigner(f"{name}/{cosigner}", secrets.token_bytes(32))
+                write_private(path, f"{format_cosigner_key(signer)}\n".encode())
+            vkeys[cosigner] = format_cosigner_vkey(signer.verifier)
+        if not (keys / "service.json").exists():
+            save_key(keys / "service.json", service or generate_key())
+    except (BadKey, BadKeyFile, UnicodeError) as error:
+        raise BadConfig(str(error)) from None
+    path = folder / CONFIG_NAME
+    if not path.exists():
+        path.write_text(format_config({"name": name, **settings}), encoding="utf-8")
+    return vkeys
+
+
+def read_file(path: Path) -> bytes:
+    """A small file; raises `BadConfig`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadConfig(f"{path}: {error.strerror}") from None
+    if len(data) > FILE_BYTES_MAX:
+        raise BadConfig(f"{path}: more than {FILE_BYTES_MAX} bytes")
+    return data
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  the file itself is read just below
+    except OSError as error:
+        raise BadConfig(f"{path}: {error.strerror}") from None
+    if mode & _OTHERS:
+        raise BadConfig(
+            f"{path}: others can reach this key file; if nobody has read it, "
+            f"run `chmod 600 {path}`, else replace the key"
+        )
+    return read_file(path)
+
+
+def _from_text(name: str, given: str) -> Any:
+    spec = SETTINGS.get(name)
+    if spec is None or not isinstance(spec.default, int):
+        return given
+    try:
+        return int(given)
+    except ValueError:
+        return given
+
+
+def _check(name: str, value: Any, where: str) -> Any:
+    spec = SETTINGS.get(name)
+    if spec is None:
+        raise BadConfig(f"{where}: unknown setting {name!r}")
+    kind = type(spec.default)
+    if type(value) is not kind:
+        raise BadConfig(f"{where}: {name} is not a {'number' if kind is int else 'text'}")
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if kind is int and not low <= value <= high:
+        raise BadConfig(f"{where}: {name} is not from {low} to {high}")
+    if name == "log_level" and value not in LOG_LEVELS:
+        raise BadConfig(f"{where}: log_level is not one of {', '.join(LOG_LEVELS)}")
+    if name == "hub_url":
+        parts = urlsplit(str(value))
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise BadConfig(f"{where}: hub_url is no http or https address")
+        return str(value).rstrip("/")
+    return value

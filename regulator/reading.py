@@ -1,0 +1,111 @@
+"""What the door reads of the copy, beside the writer: heads, findings, tiles, bundles.
+
+Each call takes a read-only connection and sees one committed state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+
+from creditchain.tlog.tile import TILE_WIDTH, BundlePath, Tile, format_bundle
+from creditchain.tlog.wire import encode_base64
+from regulator.mirror import Signed, read_entries, read_head, read_tile
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How many findings there are, certain or not, and the newest of them."""
+
+    certain: int
+    uncertain: int
+    by_code: dict[str, int]
+    newest: list[dict[str, Any]]
+
+
+def read_signed(engine: Engine, name: str) -> Signed | None:
+    """The head last cosigned under a name, as committed."""
+    with engine.begin() as connection:
+        signed = read_head(connection, name)
+    return signed if signed is not None and signed.line else None
+
+
+def read_findings(engine: Engine, most: int) -> Findings:
+    """Counts, and up to `most` of the newest findings without their evidence."""
+    with engine.begin() as connection:
+        counts = connection.exec_driver_sql(
+            "SELECT code, certain, count(*) FROM finding GROUP BY code, certain"
+        ).fetchall()
+        newest = connection.exec_driver_sql(
+            "SELECT id, code, idx, detail, certain, found_at, size FROM finding "
+            "ORDER BY id DESC LIMIT ?",
+            (most,),
+        ).fetchall()
+    by_code: dict[str, int] = {}
+    for code, _, count in counts:
+        by_code[code] = by_code.get(code, 0) + count
+    return Findings(
+        sum(count for _, certain, count in counts if certain),
+        sum(count for _, certain, count in counts if not certain),
+        by_code,
+        [
+            {
+                "id": row.id,
+                "code": row.code,
+                "index": row.idx,
+                "detail": row.detail,
+                "certain": bool(row.certain),
+                "foundAt": row.found_at,
+                "size": row.size,
+            }
+            for row in newest
+        ],
+    )
+
+
+def read_copy(engine: Engine) -> dict[str, Any]:
+    """Origin, size and root of the copy."""
+    with engine.begin() as connection:
+        row = connection.exec_driver_sql("SELECT origin, size, root FROM copy").one()
+    return {"origin": row.origin, "size": row.size, "root": encode_base64(row.root)}
+
+
+def read_holes(engine: Engine) -> tuple[int, int]:
+    """How many bodies are missing without an erasure, and how many were erased."""
+    with engine.begin() as connection:
+        row = connection.exec_driver_sql("SELECT count(*), count(erased_by) FROM hole").one()
+    return row[0] - row[1], row[1]
+
+
+def serve_tile(engine: Engine, tile: Tile) -> bytes | None:
+    """A tile of our copy; None when it is not in it."""
+    with engine.begin() as connection:
+        size = _size(connection)
+        if (size >> 8 * tile.level) - tile.n * TILE_WIDTH < tile.width:
+            return None
+        return read_tile(connection, tile.level, tile.n, tile.width)
+
+
+def serve_bundle(engine: Engine, path: BundlePath) -> bytes | None:
+    """A bundle of entries of our copy; None when it is not in it."""
+    with engine.begin() as connection:
+        if _size(connection) - path.n * TILE_WIDTH < path.width:
+            return None
+        return format_bundle(read_entries(connection, path.n * TILE_WIDTH, path.width))
+
+
+def read_bodies(engine: Engine, path: BundlePath) -> list[bytes]:
+    """The bodies of a bundle as stored, empty where there is none."""
+    start = path.n * TILE_WIDTH
+    with engine.begin() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx",
+            (start, start + path.width),
+        ).fetchall()
+    return [row[0] or b"" for row in rows]
+
+
+def _size(connection: Any) -> int:
+    return int(connection.exec_driver_sql("SELECT size FROM copy").scalar_one())
