@@ -60,7 +60,7 @@ PROOF_BYTES_MAX: Final = 4_000
 """A JWS of ours has under 300 bytes; a passkey assertion with long client data under 2,000."""
 
 ENTRY_BYTES_MAX: Final = 256
-"""An entry of ours has 89 bytes."""
+"""An entry of ours has 86 bytes."""
 
 WEBAUTHN_CONTEXT: Final = b"creditchain-event/webauthn/v1\0"
 """Separates our challenges from every other use of the same passkey."""
