@@ -70,7 +70,9 @@ class Counters(graphene.ObjectType):
     enterprises = one(scalar.Count, "Enterprises enrolled.")
     items = one(scalar.Count, "Records committed and not superseded.")
     officers = one(scalar.Count, "Officers appointed and not dismissed.")
-    authorisations = one(scalar.Count, "Consents that were granted, also those ended since.")
+    authorisations = one(
+        scalar.Count, "Consents granted: in force, withdrawn, or expired after use."
+    )
     orders = many(StatusCount, "Orders by where they stand.")
     granted = many(Money, "Credit granted, by currency.")
     borrowers = one(scalar.Count, "Enterprises that were granted credit.")

@@ -1,0 +1,131 @@
+"""What is written down of each request: one JSON line, a few counters, a request id.
+
+A line names ids and times, never names, tokens or bodies.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from creditchain.api.request import header
+
+JOURNAL: Final = structlog.get_logger("creditchain.access")
+
+REQUESTS: Final = Counter(
+    "creditchain_http_requests", "HTTP requests answered.", ["door", "status"]
+)
+SECONDS: Final = Histogram(
+    "creditchain_http_seconds",
+    "Seconds from request to answer.",
+    ["door"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+OPERATIONS: Final = Counter("creditchain_graphql_operations", "GraphQL operations run.", ["kind"])
+ERRORS: Final = Counter("creditchain_graphql_errors", "Top-level GraphQL errors told.", ["code"])
+REFUSALS: Final = Counter("creditchain_refusals", "Events refused by the law.", ["code"])
+SIGN_INS: Final = Counter("creditchain_sign_ins", "Assertions exchanged or refused.", ["outcome"])
+SOCKETS: Final = Gauge("creditchain_sockets", "Open WebSocket and SSE connections.", ["kind"])
+
+REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+"""A request id that a proxy in front of us may set."""
+
+_DOORS: Final = frozenset({"graphql", "token", "reports", "log", "healthz", "readyz", "metrics"})
+
+
+class Sockets:
+    """How many long connections are open in this process."""
+
+    count = 0
+
+    @classmethod
+    @contextmanager
+    def open(cls, limit: int) -> Iterator[bool]:
+        """Takes a place; False if there is none."""
+        if cls.count >= limit:
+            yield False
+            return
+        cls.count += 1
+        try:
+            yield True
+        finally:
+            cls.count -= 1
+
+
+@dataclass(slots=True)
+class Note:
+    """What the doors add to the line of a request."""
+
+    request_id: str
+    status: int = 0
+    actor: str | None = None
+    operation: str | None = None
+
+
+def note_of(scope: Scope) -> Note:
+    """The note of a request; one of its own where no journal stands in front."""
+    note = scope.get("creditchain.note")
+    if not isinstance(note, Note):
+        note = scope["creditchain.note"] = Note(secrets.token_urlsafe(12))
+    return note
+
+
+class Journal:
+    """ASGI middleware: gives each request an id, and writes its line when it is answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        given = header(scope["headers"], b"x-request-id")
+        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_urlsafe(12)
+        note = scope["creditchain.note"] = Note(request_id)
+        started = time.perf_counter()
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                note.status = message["status"]
+                message["headers"] = [
+                    *message["headers"], (b"x-request-id", request_id.encode("ascii"))
+                ]  # fmt: skip
+            elif message["type"] == "websocket.close":
+                note.status = message.get("code", 1000)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._write(scope, note, time.perf_counter() - started)
+
+    def _write(self, scope: Scope, note: Note, seconds: float) -> None:
+        door = scope["path"].split("/", 2)[1]
+        door = door if door in _DOORS else "other"
+        if scope["type"] == "websocket":
+            door = "socket"
+        REQUESTS.labels(door, str(note.status)).inc()
+        SECONDS.labels(door).observe(seconds)
+        facts: dict[str, Any] = {"actor": note.actor} if note.actor else {}
+        if note.operation is not None:
+            facts["operation"] = note.operation
+        JOURNAL.info(
+            "request",
+            request_id=note.request_id,
+            method=scope.get("method", "WS"),
+            path=scope["path"],
+            status=note.status,
+            ms=round(seconds * 1000, 2),
+            **facts,
+        )

@@ -1,0 +1,75 @@
+"""How much one request may ask, and one caller in a while. Every bound has its reason here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+BODY_BYTES_MAX: Final = 256 * 1024
+"""A request: the largest event (64 KiB) as JSON inside JSON, twice over."""
+
+TOKENS_MAX: Final = 2_000
+"""Tokens of a document; our largest has under 300."""
+
+SOURCE_CHARS_MAX: Final = 32_768
+"""Characters of a document: 2,000 tokens of ordinary length with comments."""
+
+DEPTH_MAX: Final = 20
+"""Nested fields; our deepest operation has 6, the standard introspection query 15."""
+
+COST_MAX: Final = 10_000
+"""Cost of a document: a page of 100 orders with every field has about 7,000."""
+
+DOCUMENTS_REMEMBERED: Final = 1_024
+"""Parsed documents kept; institutions use a few dozen."""
+
+DOCUMENT_CHARS_REMEMBERED: Final = 2_000_000
+"""All their characters; an AST takes some 50 times its source in memory."""
+
+CALLERS_REMEMBERED: Final = 20_000
+"""Callers whose recent use is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator may set."""
+
+    requests_per_s: float | None = None
+    """Requests one actor may make each second on average; None: as many as the hub can serve."""
+    burst: int = 2_000
+    """Requests one actor may make at once before the average counts."""
+    in_flight: int = 2_048
+    """GraphQL requests worked on at once; the ledger's queue is bounded on its own."""
+    sockets: int = 1_000
+    """WebSocket and SSE connections open at once."""
+    subscriptions_per_socket: int = 16
+    """Operations open at once on one WebSocket."""
+    init_timeout_s: float = 5.0
+    """How long a WebSocket may stay silent before `connection_init`."""
+    observed_timeout_s: float = 20.0
+    """How long `waitFor: OBSERVED` waits; the observer cosigns within a second or two."""
+    introspection: bool = True
+    """Whether `__schema` and `__type` answer signed-in callers; the SDL is public anyway."""
+
+
+class Meter:
+    """A token bucket per actor, for as many actors as are remembered."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._rate = limits.requests_per_s
+        self._burst = float(limits.burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admit(self, actor: str, now_s: float) -> float:
+        """Seconds the actor must wait before the next request; 0.0: go on, counted."""
+        if self._rate is None:
+            return 0.0
+        # A caller forgotten for others starts with a full bucket again.
+        level, since = self._buckets.pop(actor, (self._burst, now_s))
+        level = min(self._burst, level + (now_s - since) * self._rate)
+        wait = 0.0 if level >= 1.0 else (1.0 - level) / self._rate
+        self._buckets[actor] = (level if wait else level - 1.0, now_s)
+        if len(self._buckets) > CALLERS_REMEMBERED:
+            self._buckets.popitem(last=False)
+        return wait

@@ -1,0 +1,355 @@
+"""GraphQL over HTTP, as the specification of that name asks; SSE on the same address.
+
+- POST with JSON and GET with a query string; mutations only by POST.
+- `Accept` chooses between application/graphql-response+json (request errors have status 400) and
+  application/json (they have 200), or text/event-stream.
+- `{__typename}` is open to all; everything else needs a bearer token of `POST /token`.
+- `documentId` cites a document of graphql/operations; in strict mode nothing else runs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from graphql import OperationDefinitionNode, OperationType
+from starlette.types import Receive, Scope, Send
+
+from creditchain.api.authority import Caller
+from creditchain.api.doors import DocumentsMode, Doors
+from creditchain.api.execution import (
+    Documents,
+    Executor,
+    Prepared,
+    Result,
+    only_typename,
+    request_error,
+)
+from creditchain.api.failure import DoorError, ErrorCode, codes_of, plain_error
+from creditchain.api.identity import BadToken
+from creditchain.api.inquiry import Inquiry
+from creditchain.api.journal import ERRORS, OPERATIONS, note_of
+from creditchain.api.limits import BODY_BYTES_MAX, Meter
+from creditchain.api.over_sse import stream
+from creditchain.api.request import (
+    BodyTooLarge,
+    Disconnected,
+    bearer,
+    choose,
+    header,
+    headers_of,
+    language_of,
+    read_body,
+    respond,
+)
+from creditchain.api.schema import SCHEMA
+from creditchain.documents import trusted_documents
+
+RESPONSE_TYPE: Final = "application/graphql-response+json"
+JSON_TYPE: Final = "application/json"
+STREAM_TYPE: Final = "text/event-stream"
+
+
+QUERY_STRING_BYTES_MAX: Final = 65_536
+"""Of a GET; servers and proxies stop earlier."""
+
+
+class Unfit(Exception):
+    """The HTTP request is no GraphQL request: status, code and sentence."""
+
+    def __init__(self, status: int, code: ErrorCode, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GraphQL request, whatever it came over."""
+
+    query: str | None
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    document_id: str | None
+
+
+class Operations:
+    """What HTTP, SSE and WebSocket share: from a request to a chosen, permitted operation."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.doors = doors
+        self.documents = Documents(SCHEMA, introspection=doors.limits.introspection)
+        self.executor = Executor(SCHEMA)
+        self.meter = Meter(doors.limits)
+        self.in_flight = 0
+
+    def prepare(self, request: Request) -> Prepared:
+        """The document; raises `DoorError` if it is not trusted."""
+        query, cited = request.query, request.document_id
+        if cited is not None:
+            query = trusted_documents().get(cited)
+            if query is None:
+                raise DoorError(ErrorCode.BAD_USER_INPUT, "No such trusted document.")
+        elif query is None:
+            raise DoorError(ErrorCode.BAD_USER_INPUT, "A query or a documentId is needed.")
+        elif self.doors.documents is DocumentsMode.STRICT and (
+            query not in trusted_documents().values()
+        ):
+            raise DoorError(
+                ErrorCode.FORBIDDEN, "This hub runs trusted documents only: send a documentId."
+            )
+        return self.documents.prepare(query)
+
+    def permit(self, operation: OperationDefinitionNode, caller: Caller | None) -> None:
+        """Raises `DoorError` for strangers and for callers in too much of a hurry."""
+        if caller is None:
+            if only_typename(operation):
+                return
+            raise DoorError(ErrorCode.UNAUTHENTICATED, "Sign in: send a bearer token.")
+        wait_s = self.meter.admit(caller.actor, self.doors.now_ms() / 1000)
+        if wait_s:
+            raise DoorError(
+                ErrorCode.RATE_LIMITED, f"Too many requests: wait {wait_s:.1f} s.",
+                retryAfter=round(wait_s + 0.5),
+            )  # fmt: skip
+
+
+class GraphQLOverHTTP:
+    """The ASGI endpoint of /graphql."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._doors = operations.doors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one HTTP request."""
+        note = note_of(scope)
+        headers = headers_of(scope)
+        operations = self._operations
+        media = RESPONSE_TYPE
+        if operations.in_flight >= self._doors.limits.in_flight:
+            await self._fail(
+                send, media, note.request_id,
+                Unfit(503, ErrorCode.RATE_LIMITED, "The hub is busy.", **{"retry-after": "1"}),
+            )  # fmt: skip
+            return
+        operations.in_flight += 1
+        try:
+            chosen = choose(header(headers, b"accept"), (RESPONSE_TYPE, JSON_TYPE, STREAM_TYPE))
+            if chosen is None:
+                raise Unfit(406, ErrorCode.BAD_USER_INPUT, f"Accept {RESPONSE_TYPE}.")
+            media = chosen
+            request = await self._read(scope, headers, receive)
+            caller, token = self._caller(headers)
+            note.actor = None if caller is None else caller.actor
+            await self._answer(scope, receive, send, media, request, caller, token)
+        except Unfit as unfit:
+            await self._fail(send, media, note.request_id, unfit)
+        except Disconnected:
+            note.status = 499
+        finally:
+            operations.in_flight -= 1
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        media: str,
+        request: Request,
+        caller: Caller | None,
+        token: str | None,
+    ) -> None:
+        operations, doors, note = self._operations, self._doors, note_of(scope)
+        language = language_of(header(headers_of(scope), b"accept-language"))
+        status = 400 if media == RESPONSE_TYPE else 200
+        try:
+            prepared = operations.prepare(request)
+            if prepared.errors:
+                result = request_error(prepared.errors, note.request_id)
+                await self._send(send, media, status, result, note.request_id)
+                return
+            operation = prepared.operation(request.operation_name)
+            note.operation = "" if operation.name is None else operation.name.value
+            kind = operation.operation
+            if kind is OperationType.MUTATION and scope["method"] == "GET":
+                raise Unfit(405, ErrorCode.BAD_USER_INPUT, "Mutations need POST.", allow="POST")
+            if kind is OperationType.SUBSCRIPTION and media != STREAM_TYPE:
+                raise Unfit(
+                    406, ErrorCode.BAD_USER_INPUT, f"Subscriptions need Accept: {STREAM_TYPE}."
+                )
+            operations.permit(operation, caller)
+        except DoorError as error:
+            raise _unfit(error, media) from None
+        OPERATIONS.labels(kind.value).inc()
+
+        def ask() -> Inquiry:
+            # A subscription outlives changes of standing: whoever may not act any more hears no
+            # more.
+            current = caller
+            if kind is OperationType.SUBSCRIPTION and token is not None:
+                try:
+                    current = doors.identity.caller_of(token)
+                except BadToken as error:
+                    raise DoorError(ErrorCode.UNAUTHENTICATED, str(error)) from None
+            return Inquiry(doors, current, language, note.request_id)
+
+        if media == STREAM_TYPE:
+            results = (
+                operations.executor.follow(prepared, operation, request.variables, ask)
+                if kind is OperationType.SUBSCRIPTION
+                else _once(operations.executor, prepared, operation, request.variables, ask())
+            )
+            # A stream is bounded by the sockets, not by the requests in flight.
+            operations.in_flight -= 1
+            try:
+                expires = None if token is None else doors.identity.expiry_ms(token)
+                await stream(results, receive, send, doors, expires, note.request_id)
+            finally:
+                operations.in_flight += 1
+            return
+        result = await operations.executor.run(prepared, operation, request.variables, ask())
+        await self._send(send, media, 200 if result.started else status, result, note.request_id)
+
+    def _caller(self, headers: list[tuple[bytes, bytes]]) -> tuple[Caller | None, str | None]:
+        token = bearer(headers)
+        if token is None:
+            return None, None
+        try:
+            return self._doors.identity.caller_of(token), token
+        except BadToken as error:
+            raise Unfit(
+                401,
+                ErrorCode.UNAUTHENTICATED,
+                str(error),
+                **{"www-authenticate": 'Bearer error="invalid_token"'},
+            ) from None
+
+    async def _read(
+        self, scope: Scope, headers: list[tuple[bytes, bytes]], receive: Receive
+    ) -> Request:
+        method = scope["method"]
+        if method == "POST":
+            media, *parameters = header(headers, b"content-type").lower().split(";")
+            charset = [p.strip() for p in parameters if p.strip().startswith("charset=")]
+            if media.strip() != JSON_TYPE or any(
+                c[8:].strip('"') not in ("utf-8", "utf8") for c in charset
+            ):
+                raise Unfit(415, ErrorCode.BAD_USER_INPUT, f"Send {JSON_TYPE} in UTF-8.")
+            try:
+                body = await read_body(headers, receive, BODY_BYTES_MAX)
+            except BodyTooLarge:
+                raise Unfit(
+                    413, ErrorCode.QUERY_TOO_COMPLEX, f"At most {BODY_BYTES_MAX} bytes."
+                ) from None
+            try:
+                value = json.loads(body)
+            except (ValueError, RecursionError):
+                raise Unfit(400, ErrorCode.BAD_USER_INPUT, "The body is no JSON.") from None
+            return parse_request(value)
+        if method == "GET":
+            return parse_request(_from_query_string(scope["query_string"]))
+        raise Unfit(405, ErrorCode.BAD_USER_INPUT, "GET or POST.", allow="GET, POST")
+
+    async def _send(
+        self, send: Send, media: str, status: int, result: Result, request_id: str
+    ) -> None:
+        body = result.body
+        if "errors" in body:
+            for code in codes_of(body["errors"]):
+                ERRORS.labels(code).inc()
+        if media == STREAM_TYPE:
+            media, status = RESPONSE_TYPE, 200 if result.started else 400
+        await respond(
+            send,
+            status,
+            _CONTENT_TYPE[media],
+            json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
+            _NO_STORE,
+        )
+
+    async def _fail(self, send: Send, media: str, request_id: str, unfit: Unfit) -> None:
+        ERRORS.labels(unfit.code.value).inc()
+        error = plain_error(unfit.code, unfit.message, request_id)
+        await respond(
+            send,
+            unfit.status,
+            _CONTENT_TYPE[RESPONSE_TYPE if media == STREAM_TYPE else media],
+            json.dumps({"errors": [error]}, ensure_ascii=False).encode(),
+            [
+                *_NO_STORE,
+                *((name.encode(), value.encode()) for name, value in unfit.headers.items()),
+            ],
+        )
+
+
+_CONTENT_TYPE: Final = {
+    RESPONSE_TYPE: f"{RESPONSE_TYPE}; charset=utf-8",
+    JSON_TYPE: f"{JSON_TYPE}; charset=utf-8",
+}
+_NO_STORE: Final = [(b"cache-control", b"no-store")]
+
+
+def _unfit(error: DoorError, media: str) -> Unfit:
+    """A failure before the operation began, with the status of the chosen media type."""
+    if error.code is ErrorCode.UNAUTHENTICATED:
+        return Unfit(401, error.code, error.message, **{"www-authenticate": "Bearer"})
+    if error.code is ErrorCode.RATE_LIMITED:
+        return Unfit(
+            429, error.code, error.message, **{"retry-after": str(error.facts["retryAfter"])}
+        )
+    if error.code is ErrorCode.FORBIDDEN:
+        return Unfit(403, error.code, error.message)
+    return Unfit(200 if media == JSON_TYPE else 400, error.code, error.message)
+
+
+async def _once(
+    executor: Executor,
+    prepared: Prepared,
+    operation: OperationDefinitionNode,
+    variables: dict[str, Any] | None,
+    inquiry: Inquiry,
+) -> Any:
+    yield await executor.run(prepared, operation, variables, inquiry)
+
+
+def _from_query_string(raw: bytes) -> dict[str, Any]:
+    if len(raw) > QUERY_STRING_BYTES_MAX:
+        raise Unfit(414, ErrorCode.QUERY_TOO_COMPLEX, "The address is too long.")
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, max_num_fields=8, errors="strict"
+        )
+    except ValueError:
+        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "The query string is unreadable.") from None
+    value: dict[str, Any] = dict(pairs)
+    if len(value) != len(pairs):
+        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A parameter stands twice.")
+    for name in ("variables", "extensions"):
+        if name in value:
+            try:
+                value[name] = json.loads(value[name])
+            except (ValueError, RecursionError):
+                raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{name} is no JSON.") from None
+    return value
+
+
+def parse_request(value: object) -> Request:
+    """The request in a JSON object; raises `Unfit`. Parameters it does not know are left alone."""
+    if not isinstance(value, dict):
+        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A request is a JSON object; batches are not.")
+    query, variables = value.get("query"), value.get("variables")
+    name, cited = value.get("operationName"), value.get("documentId")
+    for parameter, text in (("query", query), ("operationName", name), ("documentId", cited)):
+        if text is not None and not isinstance(text, str):
+            raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{parameter} is a string.")
+    for parameter, table in (("variables", variables), ("extensions", value.get("extensions"))):
+        if table is not None and not isinstance(table, dict):
+            raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{parameter} is an object.")
+    if query is None and cited is None:
+        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A query or a documentId is needed.")
+    return Request(query, variables, name or None, cited)

@@ -1,0 +1,146 @@
+"""Reading what came over HTTP: bodies up to a limit, media types, languages, bearer tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+from starlette.types import Message, Receive, Send
+
+HEADER_CHARS_MAX: Final = 500
+"""Of an Accept header that is still read; browsers send under 200."""
+
+
+class BodyTooLarge(Exception):
+    """The body has more bytes than the door takes."""
+
+
+class Disconnected(Exception):
+    """The client has gone."""
+
+
+def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    """The value of the first header of this name, lower case; empty if there is none."""
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
+
+
+async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
+    """The whole body; raises `BodyTooLarge` before more than `limit` bytes are held."""
+    declared = header(headers, b"content-length")
+    if declared.isdigit() and int(declared[:12]) > limit:
+        raise BodyTooLarge
+    message = await receive()
+    if not message.get("more_body", False):
+        body = _chunk(message)
+        if len(body) > limit:
+            raise BodyTooLarge
+        return body
+    chunks, size = [], 0
+    while True:
+        chunk = _chunk(message)
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+        message = await receive()
+
+
+def _chunk(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    chunk: bytes = message.get("body", b"")
+    return chunk
+
+
+async def respond(
+    send: Send,
+    status: int,
+    content_type: str,
+    body: bytes,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    """Sends a whole response."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", content_type.encode("ascii")),
+                (b"content-length", b"%d" % len(body)),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """The bearer token, None if there is none; another scheme counts as an empty token."""
+    value = header(headers, b"authorization")
+    if not value:
+        return None
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+@lru_cache(maxsize=512)
+def choose(accept: str, offers: tuple[str, ...]) -> str | None:
+    """The offered media type that an Accept header likes best; None if it likes none.
+
+    Of equals the earlier in the header, then the earlier offer; an empty header likes the first.
+    """
+    if not accept.strip():
+        return offers[0]
+    best: tuple[float, int, int] | None = None
+    chosen = None
+    for place, item in enumerate(accept[:HEADER_CHARS_MAX].split(",")):
+        media, *parameters = (part.strip().lower() for part in item.split(";"))
+        quality = _quality(parameters)
+        if any(p.startswith("charset=") and p[8:].strip('"') != "utf-8" for p in parameters):
+            continue
+        for rank, offer in enumerate(offers):
+            if quality > 0 and _covers(media, offer):
+                score = (quality, -place, -rank)
+                if best is None or score > best:
+                    best, chosen = score, offer
+    return chosen
+
+
+@lru_cache(maxsize=512)
+def language_of(accept_language: str) -> str:
+    """`zh` if an Accept-Language header prefers Chinese to English, else `en`."""
+    best = {"en": -1.0, "zh": -1.0}
+    for item in accept_language[:HEADER_CHARS_MAX].split(","):
+        tag, *parameters = (part.strip().lower() for part in item.split(";"))
+        primary = tag.split("-")[0]
+        if primary in best:
+            best[primary] = max(best[primary], _quality(parameters))
+    return "zh" if best["zh"] > max(best["en"], 0.0) else "en"
+
+
+def _covers(media: str, offer: str) -> bool:
+    return media in ("*/*", offer) or (
+        media.endswith("/*") and offer.startswith(media[:-1]) and media != "*/*"
+    )
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(max(float(parameter[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def headers_of(scope: Any) -> list[tuple[bytes, bytes]]:
+    """The headers of an ASGI scope."""
+    found: list[tuple[bytes, bytes]] = scope["headers"]
+    return found
