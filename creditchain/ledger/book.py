@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from sqlite3 import Connection
 from threading import Lock
 from typing import Any, Final, TypeVar, cast
 
@@ -115,38 +117,79 @@ class Change:
 
 
 class Overlay:
-    """The state while a batch is decided: what earlier items wrote, else what is committed."""
+    """The state while a batch is decided: what earlier items wrote, else what is committed.
+
+    What was once asked of the committed state is kept until the batch ends: nobody else writes.
+    """
 
     def __init__(self, book: Book) -> None:
         self._book = book
+        self._now: dict[Key, Record | None] = {}
         self.changes: dict[Key, Change] = {}
 
     def get(self, kind: type[R], id: str) -> R | None:
         """The record of this kind and id, or None."""
-        change = self.changes.get((kind, id))
-        return self._book.get(kind, id) if change is None else cast("R", change.after)
+        key = (kind, id)
+        try:
+            return cast("R | None", self._now[key])
+        except KeyError:
+            record = self._now[key] = self._book.get(kind, id)
+            return record
 
-    def put(self, writes: Iterable[Record], index: int) -> None:
-        """Takes over what the decision on the entry at `index` wrote."""
+    def put(self, writes: Iterable[Record], index: int, event_id: str) -> None:
+        """Takes over what the decision on the event that becomes entry `index` wrote."""
         for record in writes:
             key = (type(record), record.id)
             change = self.changes.get(key)
             if change is None:
-                before: Record | None = self._book.get(key[0], record.id)
+                # What has the id of a new event is new with it.
+                before = None if record.id == event_id else self.get(key[0], record.id)
                 self.changes[key] = Change(before, record, index, index)
             else:
                 change.after = record
                 change.changed_index = index
+            self._now[key] = record
 
 
-Statement = tuple[str, list[tuple[Any, ...]]]
-"""SQL text and the rows of values to execute it with."""
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement for many rows: `head`, then `row` for each, then `tail`.
 
-_INSERT: Final = {
-    kind: f"INSERT INTO {table.name} ({_quote(table.columns.keys())})"  # noqa: S608
-    f" VALUES ({', '.join('?' for _ in table.columns)})"
-    for kind, table in TABLE_OF.items()
-}
+    Many rows to a statement, not many statements: Python lets go of its lock once for each, and
+    under load takes long to get it back. So SQLite also works while Python does something else.
+    """
+
+    head: str
+    row: str
+    tail: str
+    rows: Sequence[tuple[Any, ...]]
+
+    def run(self, connection: Connection) -> None:
+        """Executes it over all rows."""
+        at = 0
+        for size in _ROWS_AT_A_TIME:
+            while len(self.rows) - at >= size:
+                values = [value for row in self.rows[at : at + size] for value in row]
+                connection.execute(_sql(self.head, self.row, self.tail, size), values)
+                at += size
+
+
+# A few sizes only, so that each statement is parsed once; 64 of the widest rows are 2,000 values.
+_ROWS_AT_A_TIME: Final = (64, 16, 4, 1)
+
+
+@lru_cache(maxsize=1024)
+def _sql(head: str, row: str, tail: str, size: int) -> str:
+    return head + ", ".join([row] * size) + tail
+
+
+def insertion(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Statement:
+    """The statement that inserts rows."""
+    head = f"INSERT INTO {table} ({_quote(columns)}) VALUES "  # noqa: S608
+    return Statement(head, _places(len(columns)), "", rows)
+
+
+_COLUMNS: Final = {kind: tuple(table.columns.keys()) for kind, table in TABLE_OF.items()}
 
 
 def statements_of(changes: dict[Key, Change]) -> list[Statement]:
@@ -156,12 +199,14 @@ def statements_of(changes: dict[Key, Change]) -> list[Statement]:
     left alone.
     """
     inserts: dict[type[Any], list[tuple[Any, ...]]] = {}
-    updates: dict[str, list[tuple[Any, ...]]] = {}
+    updates: dict[tuple[type[Any], tuple[str, ...]], list[tuple[Any, ...]]] = {}
     for (kind, id_), change in changes.items():
         after, before = change.after, change.before
         if before is None:
             values = columns_of(after)
-            inserts.setdefault(kind, []).append((*values, change.first_index, change.changed_index))
+            values.append(change.first_index)
+            values.append(change.changed_index)
+            inserts.setdefault(kind, []).append(tuple(values))
             continue
         columns = ["changed_index"]
         values = [change.changed_index]
@@ -176,7 +221,27 @@ def statements_of(changes: dict[Key, Change]) -> list[Statement]:
             if derived.source in columns:
                 columns.append(derived.name)
                 values.append(derived.value(after))
-        sets = ", ".join(f'"{name}" = ?' for name in columns)
-        sql = f"UPDATE {TABLE_OF[kind].name} SET {sets} WHERE id = ?"  # noqa: S608
-        updates.setdefault(sql, []).append((*values, id_))
-    return [*((_INSERT[kind], rows) for kind, rows in inserts.items()), *updates.items()]
+        updates.setdefault((kind, tuple(columns)), []).append((*values, id_))
+    return [
+        *(insertion(TABLE_OF[kind].name, _COLUMNS[kind], rows) for kind, rows in inserts.items()),
+        *(_update(kind, columns, rows) for (kind, columns), rows in updates.items()),
+    ]
+
+
+def _update(
+    kind: type[Any], columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> Statement:
+    """The statement that sets columns; a row of it is their values and the record's id."""
+    table = TABLE_OF[kind].name
+    # SQLite names the columns of a list of values column1, column2 and so on.
+    sets = ", ".join(f'"{name}" = v.column{at}' for at, name in enumerate(columns, 1))
+    return Statement(
+        f"UPDATE {table} SET {sets} FROM (VALUES ",  # noqa: S608
+        _places(len(columns) + 1),
+        f") AS v WHERE {table}.id = v.column{len(columns) + 1}",
+        rows,
+    )
+
+
+def _places(count: int) -> str:
+    return f"({', '.join('?' * count)})"

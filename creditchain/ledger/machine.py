@@ -22,7 +22,14 @@ from typing import Any, Final
 
 from creditchain.events import EVENTS, MalformedEvent, b64u
 from creditchain.events.erasure import BodyErased
-from creditchain.ledger.book import Overlay, Records, SqlBook, Statement, statements_of
+from creditchain.ledger.book import (
+    Overlay,
+    Records,
+    SqlBook,
+    Statement,
+    insertion,
+    statements_of,
+)
 from creditchain.ledger.database import BUSY_WAIT_MS, Database, failure_code
 from creditchain.ledger.failure import LedgerFailure, LedgerStopped, StorageFull
 from creditchain.ledger.order import START, Batch, Outcome, Placed, Position, digest_of
@@ -60,6 +67,7 @@ class Stands:
     index: int
     at: int
     commitment: bytes
+    entry: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +123,10 @@ def no_step(_name: str) -> None:
     """Between the steps of a commit, in production, nothing happens."""
 
 
-_INSERT_ENTRY: Final = (
-    'INSERT INTO entry (idx, at, commitment, id, "by", type, body) VALUES (?, ?, ?, ?, ?, ?, ?)'
-)
-_INSERT_TILE: Final = "INSERT INTO tile (level, n, data) VALUES (?, ?, ?)"
-_INSERT_BATCH: Final = (
-    "INSERT INTO batch (height, previous, digest, at, first_index, count) VALUES (?, ?, ?, ?, ?, ?)"
-)
-_INSERT_CHECKPOINT: Final = "INSERT INTO checkpoint (size, root, note, at) VALUES (?, ?, ?, ?)"
-_INSERT_COSIGNATURE: Final = (
-    "INSERT OR REPLACE INTO cosignature (size, name, line) VALUES (?, ?, ?)"
-)
-_ERASE_BODY: Final = "UPDATE entry SET body = NULL WHERE idx = ?"
+_ENTRY_COLUMNS: Final = ("idx", "at", "commitment", "id", "by", "type", "body")
+_TILE_COLUMNS: Final = ("level", "n", "data")
+_BATCH_COLUMNS: Final = ("height", "previous", "digest", "at", "first_index", "count")
+_CHECKPOINT_COLUMNS: Final = ("size", "root", "note", "at")
 _KNOWN: Final = (
     "SELECT id, idx, at, commitment FROM entry WHERE id IN (SELECT value FROM json_each(?))"
 )
@@ -254,13 +254,14 @@ class Machine:
             if isinstance(decided, Violation):
                 verdicts.append(Falls(decided, commitment, index))
                 continue
-            overlay.put(decided, index)
+            overlay.put(decided, index, event.id)
             if isinstance(event.body, BodyErased):
                 erased.append(event.body.index)
-            stands = known[event.id] = Stands(index, batch.at, commitment)
+            entry = format_entry(Entry(batch.at, commitment))
+            stands = known[event.id] = Stands(index, batch.at, commitment, entry)
             verdicts.append(stands)
             rows.append((index, batch.at, commitment, event.id, event.by, event.type, sealed.body))
-            entries.append(format_entry(Entry(batch.at, commitment)))
+            entries.append(entry)
         edge = self.state.edge.copy() if rows else self.state.edge
         tiles = edge.append(leaf_hashes_of(entries))
         return Executed(
@@ -311,9 +312,8 @@ class Machine:
         placed: list[Placed[Answer | Exception]] = []
         for verdict in outcome.answers:
             if isinstance(verdict, Stands):
-                entry = format_entry(Entry(verdict.at, verdict.commitment))
                 index = verdict.index
-                answer = Admitted(index, verdict.at, entry, proofs.text(index))
+                answer = Admitted(index, verdict.at, verdict.entry, proofs.text(index))
                 placed.append(Placed(height, index, answer))
             elif isinstance(verdict, Falls):
                 refused = self._publisher.refuse(
@@ -332,7 +332,7 @@ class Machine:
         Raises `StorageFull` or `LedgerStopped` as `commit` does.
         """
         try:
-            self._write([(_INSERT_COSIGNATURE, [(size, name, line) for name, line in lines])])
+            self._write([_cosignatures(size, lines)])
         except (sqlite3.Error, OSError) as error:
             # The head is where it was; whether the lines are in does not matter.
             self._resolve(error, self.state.size, self.state.root)
@@ -361,7 +361,10 @@ class Machine:
 
     def _known(self, ids: list[str]) -> dict[str, Stands]:
         found = self._connection.execute(_KNOWN, (json.dumps(ids),))
-        return {id_: Stands(index, at, commitment) for id_, index, at, commitment in found}
+        return {
+            id_: Stands(index, at, commitment, format_entry(Entry(at, commitment)))
+            for id_, index, at, commitment in found
+        }
 
     def _with_subject(
         self,
@@ -399,21 +402,25 @@ class Machine:
         row = (batch.height, batch.previous, digest, batch.at, first, len(outcome.rows))
         checkpoint = (outcome.edge.size, outcome.root, note, batch.at)
         return [
-            (_INSERT_ENTRY, list(outcome.rows)),
-            (_ERASE_BODY, [(index,) for index in outcome.erased]),
+            insertion("entry", _ENTRY_COLUMNS, outcome.rows),
+            Statement(
+                "UPDATE entry SET body = NULL WHERE idx IN (",
+                "?",
+                ")",
+                [(index,) for index in outcome.erased],
+            ),
             *statements_of(outcome.overlay.changes),
-            (_INSERT_TILE, tiles),
-            (_INSERT_BATCH, [row]),
-            (_INSERT_CHECKPOINT, [checkpoint]),
+            insertion("tile", _TILE_COLUMNS, tiles),
+            insertion("batch", _BATCH_COLUMNS, [row]),
+            insertion("checkpoint", _CHECKPOINT_COLUMNS, [checkpoint]),
         ]
 
     def _write(self, statements: Sequence[Statement]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         self.step("begun")
-        for place, (sql, rows) in enumerate(statements):
-            if rows:
-                connection.executemany(sql, rows)
+        for place, statement in enumerate(statements):
+            statement.run(connection)
             if place == 0:
                 self.step("entered")
         self.step("written")
@@ -485,6 +492,16 @@ _NO_SPACE: Final = frozenset(
     {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE", "SQLITE_CANTOPEN"}
 )
 _FSYNC_FAILED: Final = frozenset({"SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"})
+
+
+def _cosignatures(size: int, lines: Sequence[tuple[str, str]]) -> Statement:
+    """The later cosignature of one cosigner on one size replaces the earlier."""
+    return Statement(
+        "INSERT OR REPLACE INTO cosignature (size, name, line) VALUES ",
+        "(?, ?, ?)",
+        "",
+        [(size, name, line) for name, line in lines],
+    )
 
 
 def open_body(raw: bytes, find: FindKey, origin: str) -> Sealed | Violation:

@@ -16,7 +16,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -149,7 +150,7 @@ def _translations(
     if hint in (str, int):
         return None, None
     if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return (lambda code: code.value), hint
+        return {code: code.value for code in hint}.__getitem__, hint
     format_json, parse_json = _json_translations(hint)
 
     @lru_cache(maxsize=_TEXTS_REMEMBERED)
@@ -160,7 +161,17 @@ def _translations(
     def from_text(text: str) -> Any:
         return parse_json(json.loads(text))
 
-    return to_text, from_text
+    return (_codes_text if _is_codes(hint) else to_text), from_text
+
+
+def _is_codes(hint: Any) -> bool:
+    item = get_args(hint)[0] if get_origin(hint) is tuple else None
+    return isinstance(item, type) and issubclass(item, StrEnum)
+
+
+def _codes_text(codes: tuple[StrEnum, ...]) -> str:
+    # Codes need no escapes; most records carry a list of them.
+    return '["' + '","'.join(codes) + '"]' if codes else "[]"
 
 
 def _json_translations(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -254,13 +265,32 @@ Index(None, consent.c.status, consent.c.valid_until)
 
 def columns_of(record: Record) -> list[Any]:
     """The values of a record's columns, fields and derived, in the order of the table."""
-    kind = type(record)
-    values = [
-        value if value is None or codec.to_column is None else codec.to_column(value)
-        for codec in CODECS[kind]
-        for value in (getattr(record, codec.name),)
+    kind: type[Any] = type(record)
+    fields_, translated, derived = _readers_of(kind)
+    values = list(fields_(record))
+    for place, to_column in translated:
+        if values[place] is not None:
+            values[place] = to_column(values[place])
+    values.extend(column.value(record) for column in derived)
+    return values
+
+
+@cache
+def _readers_of(
+    kind: type[Any],
+) -> tuple[
+    Callable[[Any], tuple[Any, ...]],
+    list[tuple[int, Callable[[Any], Any]]],
+    tuple[Derived, ...],
+]:
+    """How to read a record of a kind: all its fields, which of them to translate, what follows."""
+    codecs = CODECS[kind]
+    translated = [
+        (place, codec.to_column)
+        for place, codec in enumerate(codecs)
+        if codec.to_column is not None
     ]
-    return values + [derived.value(record) for derived in DERIVED.get(kind, ())]
+    return attrgetter(*(codec.name for codec in codecs)), translated, DERIVED.get(kind, ())
 
 
 def record_from(kind: type[R], values: Sequence[Any]) -> R:
