@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from types import UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -263,34 +263,38 @@ Index(None, orders.c.status, orders.c.due_at)
 Index(None, consent.c.status, consent.c.valid_until)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How to read a record of a kind: all its fields, which of them to translate, what follows."""
+
+    fields: Callable[[Any], tuple[Any, ...]]
+    translated: tuple[tuple[int, Callable[[Any], Any]], ...]
+    derived: tuple[Derived, ...]
+
+
+_READERS: Final[dict[type[Any], _Reader]] = {
+    kind: _Reader(
+        attrgetter(*(codec.name for codec in codecs)),
+        tuple(
+            (place, codec.to_column)
+            for place, codec in enumerate(codecs)
+            if codec.to_column is not None
+        ),
+        DERIVED.get(kind, ()),
+    )
+    for kind, codecs in CODECS.items()
+}
+
+
 def columns_of(record: Record) -> list[Any]:
     """The values of a record's columns, fields and derived, in the order of the table."""
-    kind: type[Any] = type(record)
-    fields_, translated, derived = _readers_of(kind)
-    values = list(fields_(record))
-    for place, to_column in translated:
+    reader = _READERS[type(record)]
+    values = list(reader.fields(record))
+    for place, to_column in reader.translated:
         if values[place] is not None:
             values[place] = to_column(values[place])
-    values.extend(column.value(record) for column in derived)
+    values.extend(column.value(record) for column in reader.derived)
     return values
-
-
-@cache
-def _readers_of(
-    kind: type[Any],
-) -> tuple[
-    Callable[[Any], tuple[Any, ...]],
-    list[tuple[int, Callable[[Any], Any]]],
-    tuple[Derived, ...],
-]:
-    """How to read a record of a kind: all its fields, which of them to translate, what follows."""
-    codecs = CODECS[kind]
-    translated = [
-        (place, codec.to_column)
-        for place, codec in enumerate(codecs)
-        if codec.to_column is not None
-    ]
-    return attrgetter(*(codec.name for codec in codecs)), translated, DERIVED.get(kind, ())
 
 
 def record_from(kind: type[R], values: Sequence[Any]) -> R:
