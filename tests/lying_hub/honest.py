@@ -175,12 +175,12 @@ class Consortium:
         self.log = Log(Signer(ORIGIN, log_seed))
         self.at = START_MS
         self._drawn = 0
-        self.regulator = self._actor("regulator-gd")
-        self.operator = self._actor("operator-hub")
-        self.bank = self._actor("bank-hana")
-        self.agency = self._actor("agency-lin")
-        self.bank_officer = self._actor("of_" + self._opaque())
-        self.agency_officer = self._actor("of_" + self._opaque())
+        self.regulator = self.actor("regulator-gd")
+        self.operator = self.actor("operator-hub")
+        self.bank = self.actor("bank-hana")
+        self.agency = self.actor("agency-lin")
+        self.bank_officer = self.actor("of_" + self._opaque())
+        self.agency_officer = self.actor("of_" + self._opaque())
         self.seal_key = private_key(HPKE_X25519, seed_bytes(seed, "seal"))
         self.enterprises: list[Actor] = []
         self.consents: list[tuple[str, Actor, Terms]] = []
@@ -212,7 +212,7 @@ class Consortium:
         ):
             self.admit(
                 member,
-                OfficerAppointed(officer.id, (role,), officer.key.public, self._digest()),
+                OfficerAppointed(officer.id, (role,), officer.key.public, self.digest()),
             )
         self.admit(
             self.agency,
@@ -245,11 +245,11 @@ class Consortium:
 
     def enrol(self) -> Actor:
         """An enterprise more."""
-        enterprise = self._actor("en_" + self._opaque())
+        enterprise = self.actor("en_" + self._opaque())
         self.admit(
             self.bank_clerk(),
             EnterpriseEnrolled(
-                enterprise.id, self._digest(), "440100", enterprise.key.public, self._digest()
+                enterprise.id, self.digest(), "440100", enterprise.key.public, self.digest()
             ),
         )
         self.enterprises.append(enterprise)
@@ -310,7 +310,7 @@ class Consortium:
             self.admit(self.bank_officer, OrderCancelled(order))
             return
         self.admit(self.agency_officer, OrderAccepted(order))
-        fingerprint = self._digest()
+        fingerprint = self.digest()
         missing = sections[1:] if draw < 0.4 else ()
         self.admit(
             self.agency_officer,
@@ -319,13 +319,13 @@ class Consortium:
                 Outcome.PARTIAL if missing else Outcome.COMPLETE,
                 SealedReport(
                     fingerprint,
-                    self._digest(),
+                    self.digest(),
                     9_000,
                     "application/json",
                     "creditchain-report/v1",
                     self.seal_key.public.kid,
                 ),
-                tuple(DeliveredSection(s, self._digest()) for s in sections if s not in missing),
+                tuple(DeliveredSection(s, self.digest()) for s in sections if s not in missing),
                 tuple(MissingSection(s, MissingCode.NO_RECORDS) for s in missing) or None,
             ),
         )
@@ -368,7 +368,7 @@ class Consortium:
         self.log.append(self.at if at is None else at, sealed.body)
         return self.log.size - 1
 
-    def _actor(self, id: str) -> Actor:
+    def actor(self, id: str) -> Actor:
         return Actor(id, private_key(ED25519, seed_bytes(self.seed, id)))
 
     def _bytes(self, count: int) -> bytes:
@@ -378,7 +378,7 @@ class Consortium:
     def _opaque(self) -> str:
         return b64u(self._bytes(16))
 
-    def _digest(self) -> str:
+    def digest(self) -> str:
         return b64u(self._bytes(32))
 
     def _event_id(self) -> str:

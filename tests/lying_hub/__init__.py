@@ -1,1 +1,0 @@
-"""A hub in memory: honest in `honest.py`, telling one lie per method in `lies.py`."""
