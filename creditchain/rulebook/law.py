@@ -100,11 +100,10 @@ def decide(book: Book, sealed: Sealed, at: int) -> Writes | Violation:
         return Violation(Refusal.KEY_EXPIRED, "by")
     if key is not None and key.revoked_at is not None:
         return Violation(Refusal.KEY_REVOKED, "by")
-    if key is None:
+    if key is None or (member is None and not known):
         return Violation(Refusal.ACTOR_UNKNOWN, "by")
     rule = RULEBOOKS[founded.rulebook][type(body)]
     if member is None:
-        assert known, "a key in the book belongs to an enterprise or to a member's signer"
         if Voice.ENTERPRISE not in rule.voices:
             return Violation(Refusal.ROLE_MISSING, "by")
         return rule.decide(book, body, Act(event, at, "", None, founded))
