@@ -284,7 +284,12 @@ def _refusal(inquiry: Inquiry, refused: Refused) -> dict[str, Any]:
 
 
 def _checkpointed(answer: Admitted) -> dict[str, Any]:
-    return {"level": "CHECKPOINTED", "index": answer.index, "proof": answer.proof}
+    return {
+        "level": "CHECKPOINTED",
+        "index": answer.index,
+        "at": answer.at,
+        "proof": answer.proof,
+    }
 
 
 async def _receipt(inquiry: Inquiry, answer: Admitted, wait_for: ReceiptLevels) -> dict[str, Any]:
@@ -298,4 +303,4 @@ async def _receipt(inquiry: Inquiry, answer: Admitted, wait_for: ReceiptLevels) 
             "The event is on the log; the observer has not cosigned in time. Ask `receipt` later.",
             index=answer.index,
         )
-    return {"level": "OBSERVED", "index": answer.index, "proof": proof}
+    return {"level": "OBSERVED", "index": answer.index, "at": answer.at, "proof": proof}

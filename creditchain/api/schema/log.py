@@ -17,6 +17,7 @@ class Receipt(graphene.ObjectType):
 
     level = one(ReceiptLevel, "How far the event has come.")
     index = one(scalar.Count, "The index of its entry.")
+    at = one(scalar.Timestamp, "When it was admitted, as its entry says.")
     proof = one(graphene.String, "The .tlog-proof text: inclusion proof and signed checkpoint.")
 
 
