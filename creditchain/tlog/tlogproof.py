@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from creditchain.tlog.checkpoint import Checkpoint
 from creditchain.tlog.cosignature import Cosignature
-from creditchain.tlog.merkle import SIZE_MAX, leaf_hash
+from creditchain.tlog.merkle import HASH_BYTES, SIZE_MAX, leaf_hash
 from creditchain.tlog.note import NOTE_BYTES_MAX, BadNote, parse_note
 from creditchain.tlog.policy import Policy
 from creditchain.tlog.proof import PROOF_HASHES_MAX, BadProof, check_inclusion
@@ -64,15 +64,20 @@ class CheckedProof:
 
 def format_tlog_proof(proof: TlogProof) -> str:
     """The text of a proof; raises MalformedTlogProof when it could not be parsed back."""
+    # Each field is checked here, not by parsing the text: every answer to a member takes this way.
+    if not 0 <= proof.index < SIZE_MAX:
+        raise MalformedTlogProof(f"no index {proof.index}")
+    if len(proof.hashes) > PROOF_HASHES_MAX or any(len(h) != HASH_BYTES for h in proof.hashes):
+        raise MalformedTlogProof(f"a proof has at most {PROOF_HASHES_MAX} hashes of 32 bytes")
+    _check_note(proof.checkpoint_note)
     lines = [HEADER]
     if proof.extra is not None:
+        if len(proof.extra) > EXTRA_BYTES_MAX:
+            raise MalformedTlogProof(f"extra is at most {EXTRA_BYTES_MAX} bytes")
         lines.append(f"extra {encode_base64(proof.extra)}")
     lines.append(f"index {proof.index}")
     lines += [encode_base64(h) for h in proof.hashes]
-    text = "\n".join([*lines, "", proof.checkpoint_note])
-    if parse_tlog_proof(text) != proof:
-        raise MalformedTlogProof("a hash of the proof is not 32 bytes")
-    return text
+    return "\n".join([*lines, "", proof.checkpoint_note])
 
 
 def parse_tlog_proof(raw: bytes | str) -> TlogProof:
@@ -105,10 +110,7 @@ def parse_tlog_proof(raw: bytes | str) -> TlogProof:
         if proof_hash is None:
             raise MalformedTlogProof("a proof line is not the base64 of 32 bytes")
         hashes.append(proof_hash)
-    try:
-        parse_note(note)
-    except BadNote as error:
-        raise MalformedTlogProof(str(error)) from None
+    _check_note(note)
     return TlogProof(index, tuple(hashes), note, extra)
 
 
@@ -130,3 +132,10 @@ def check_tlog_proof(proof_text: bytes | str, entry: bytes, policy: Policy) -> C
     except BadProof as error:
         raise BadTlogProof(str(error)) from error
     return CheckedProof(proof.index, checkpoint, opened.cosignatures)
+
+
+def _check_note(note: str) -> None:
+    try:
+        parse_note(note)
+    except BadNote as error:
+        raise MalformedTlogProof(str(error)) from None
