@@ -50,6 +50,9 @@ SCAN_MAX: Final = 200
 SETTLE_EVERY_S: Final = 60
 """How soon a row whose request was cut off by a crash is put right, besides at the start."""
 
+FINISH_S: Final = 5.0
+"""How long stopping waits for jobs under way; a page of events takes far less."""
+
 _ENDING: Final = (ConsentStatus.REQUESTED, ConsentStatus.GRANTED)
 
 _log = structlog.get_logger("creditchain.clock")
@@ -97,6 +100,7 @@ class Clock:
         self._operator = operator
         self._now = now
         self._republish = republish
+        self._running: set[asyncio.Task[object]] = set()
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         jobs: tuple[tuple[str, Callable[[], Awaitable[object]], int], ...] = (
             ("lapse-orders", self.lapse_orders, scan_every_s),
@@ -107,7 +111,7 @@ class Clock:
         )
         for id_, job, every_s in jobs:
             self._scheduler.add_job(
-                _guarded,
+                self._run,
                 "interval",
                 args=(id_, job),
                 seconds=every_s,
@@ -125,10 +129,17 @@ class Clock:
         await self.repeat_erasures()
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Begin nothing more; what is under way is cancelled, and found again at the next start."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+    async def stop(self) -> None:
+        """Begin nothing more, and let what is under way finish for a moment.
+
+        What does not is cut off: it is found again at the next start.
+        """
+        if not self._scheduler.running:
+            return
+        self._scheduler.pause()
+        if self._running:
+            await asyncio.wait(self._running, timeout=FINISH_S)
+        self._scheduler.shutdown(wait=False)
 
     async def lapse_orders(self) -> int:
         """Say of each order past its due time that it lapsed; how many were admitted."""
@@ -192,6 +203,27 @@ class Clock:
     async def republish(self) -> None:
         """Have the checkpoint cosigned anew where that is long ago."""
         self._republish()
+
+    async def _run(self, id_: str, job: Callable[[], Awaitable[object]]) -> None:
+        """One run of a job. A fault is told and the next run tries again; none ends the clock."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            done = await job()
+        except asyncio.CancelledError:
+            _log.info("cut off", job=id_)
+        except Busy:
+            _log.info("the ledger is busy; later", job=id_)
+        except (LedgerFailure, StoreFull) as error:
+            _log.warning("put off", job=id_, problem=str(error))
+        except Exception:  # noqa: BLE001 - a job may fail, the clock goes on
+            _log.exception("a job failed", job=id_)
+        else:
+            if done:
+                _log.info("done", job=id_, count=done)
+        finally:
+            self._running.discard(task)
 
     async def _say_of_each(
         self, query: Select[Any], due: Any, id_: Any, event: Callable[[str], Body]
@@ -296,21 +328,6 @@ class Clock:
         if repeated:
             _log.warning("erased again what the log says is erased", rows=repeated)
         return repeated
-
-
-async def _guarded(id_: str, job: Callable[[], Awaitable[object]]) -> None:
-    """One run of a job. A fault is told and the next run tries again; none may end the clock."""
-    try:
-        done = await job()
-    except Busy:
-        _log.info("the ledger is busy; later", job=id_)
-    except (LedgerFailure, StoreFull) as error:
-        _log.warning("put off", job=id_, problem=str(error))
-    except Exception:  # noqa: BLE001 - a job may fail, the clock goes on
-        _log.exception("a job failed", job=id_)
-    else:
-        if done:
-            _log.info("done", job=id_, count=done)
 
 
 def _statement_of(body: bytes) -> str | None:

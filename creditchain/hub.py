@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import uvicorn
@@ -39,6 +40,9 @@ from creditchain.vault import Vault
 EXIT_REFUSED: Final = 3
 """The exit status of a hub that may not start; the message says what to do."""
 
+BACKLOG: Final = 2_048
+"""Connections the kernel holds for us while we are busy: a burst of all members' workers."""
+
 _log = structlog.get_logger("creditchain.hub")
 
 
@@ -56,6 +60,7 @@ class Hub:
         except BadConfig as error:
             raise HubRefused(str(error)) from None
         self.config = config
+        self._closed = False
         self.ledger = _open_ledger(config, secrets, policy)
         try:
             self.engine = _open_private(config)
@@ -112,7 +117,7 @@ class Hub:
             await self.clock.start()
             yield
         finally:
-            self.clock.stop()
+            await self.clock.stop()
             if self._collecting is not None:
                 self._collecting.cancel()
                 with suppress(asyncio.CancelledError):
@@ -120,9 +125,11 @@ class Hub:
             await asyncio.to_thread(self.close)
 
     def close(self) -> None:
-        """Close the stores; what was answered is on disk."""
-        self.ledger.close()
-        self.engine.dispose()
+        """Close the stores, once; what was answered is on disk."""
+        if not self._closed:
+            self._closed = True
+            self.ledger.close()
+            self.engine.dispose()
 
     async def _collect(self) -> None:
         try:
@@ -136,7 +143,8 @@ def build(config: HubConfig) -> Starlette:
 
     Raises HubRefused.
     """
-    return _application(Hub(config))
+    hub = Hub(config)
+    return create_app(hub.doors, lifespan=hub.running)
 
 
 def serve(config: HubConfig) -> int:
@@ -146,15 +154,20 @@ def serve(config: HubConfig) -> int:
     """
     set_up_logs(config.log_level)
     try:
-        hub = Hub(config)
+        # Before the stores are opened, so that a taken address touches nothing.
+        listening = _listen(config)
+        with listening:
+            return _serve_hub(Hub(config), listening)
     except HubRefused as error:
         sys.stderr.write(f"creditchain: the hub does not start: {error}\n")
         return EXIT_REFUSED
+
+
+def _serve_hub(hub: Hub, listening: socket.socket) -> int:
+    config = hub.config
     server = _Server(
         uvicorn.Config(
-            _application(hub),
-            host=config.host,
-            port=config.port,
+            create_app(hub.doors, lifespan=hub.running),
             http="httptools",
             ws="websockets-sansio",
             ws_max_size=BODY_BYTES_MAX,
@@ -169,21 +182,29 @@ def serve(config: HubConfig) -> int:
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(server.serve())
-    except SystemExit:
-        # uvicorn's own way to say that the address is taken; it has logged which.
+            runner.run(server.serve([listening]))
+    finally:
         hub.close()
-        sys.stderr.write(
-            f"creditchain: the hub does not start: cannot listen on {config.host}:{config.port}\n"
-        )
-        return EXIT_REFUSED
-    return 0 if server.started else EXIT_REFUSED
+    return 0
+
+
+def _listen(config: HubConfig) -> socket.socket:
+    """The socket to serve on; raises HubRefused when the address cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise HubRefused(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}"
+        ) from None
 
 
 class _Server(uvicorn.Server):
     """uvicorn, but it says where it listens, and ends with status 0 when it is told to end."""
 
-    async def startup(self, sockets: list[Any] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -202,12 +223,6 @@ class _Server(uvicorn.Server):
         finally:
             for number in caught:
                 loop.remove_signal_handler(number)
-
-
-def _application(hub: Hub) -> Starlette:
-    app = create_app(hub.doors)
-    app.router.lifespan_context = hub.running
-    return app
 
 
 def _open_ledger(config: HubConfig, secrets: HubSecrets, policy: Policy) -> Ledger:

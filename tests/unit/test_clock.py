@@ -71,8 +71,8 @@ class Room:
     def status(self, order: str) -> OrderStatus:
         return self.ledger.book.get(Order, order).status
 
-    def close(self) -> None:
-        self.clock.stop()
+    async def close(self) -> None:
+        await self.clock.stop()
         self.ledger.close()
         self.engine.dispose()
 
@@ -87,7 +87,7 @@ async def room(tmp_path: Path):
     room = Room(tmp_path, Time())
     await room.world.furnish()
     yield room
-    room.close()
+    await room.close()
 
 
 async def test_an_order_lapses_at_its_due_time_and_only_once(room: Room):
@@ -257,8 +257,10 @@ async def test_the_scheduler_runs_every_job_at_once_and_again(room: Room):
             await asyncio.sleep(0.02)
     assert room.status(order) is OrderStatus.LAPSED
     assert room.ledger.book.get(Consent, consent).status is ConsentStatus.EXPIRED
-    room.clock.stop()
-    await asyncio.sleep(0.05)
+    await room.clock.stop()
+    republished = room.republished
+    await asyncio.sleep(1.2)
+    assert room.republished == republished
 
 
 async def test_a_failing_job_does_not_end_the_clock(room: Room, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,191 @@
+"""The hub as a whole: in this process with an observer, and as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from creditchain.config import BadConfig, HubConfig, load_policy
+from creditchain.founding import ObserverKey
+from creditchain.hub import EXIT_REFUSED, Hub, HubRefused, build
+from creditchain.ledger import LedgerStopped
+from creditchain.tlog.checkpoint import open_checkpoint
+from creditchain.tlog.cosignature import format_cosigner_vkey
+from creditchain.tlog.note import Signer, parse_signer_key
+from creditchain.tlog.tlogproof import check_tlog_proof
+from tests.unit.hub_world import BANK, FIXTURE, REGULATOR, Time, World, found
+from tests.unit.test_collector import until
+from tests.unit.witness_peer import WitnessPeer, free_port
+
+SERVE = (
+    "import os, sys; from pathlib import Path; from creditchain.config import load_config; "
+    "from creditchain.hub import serve; sys.exit(serve(load_config(Path(sys.argv[1]), os.environ)))"
+)
+
+
+STRANGER = Signer("stranger.example", b"\1" * 32).verifier
+
+
+def log_key_of(config: HubConfig) -> Signer:
+    return parse_signer_key((config.keys_folder / "log.key").read_text().strip())
+
+
+@contextmanager
+def process(config: HubConfig, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A hub process over a founded folder; ended with the block if it still runs."""
+    hub = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(config.folder / "hub.toml")],
+        env={**os.environ, **{f"CREDITCHAIN_{k.upper()}": v for k, v in variables.items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield hub
+    finally:
+        if hub.poll() is None:
+            hub.kill()
+        hub.communicate()
+
+
+def address_of(hub: subprocess.Popen[str]) -> str:
+    line = hub.stdout.readline()
+    assert line.startswith("creditchain hub listens on http://"), line + hub.stderr.read()
+    return line.rpartition(" ")[2].strip()
+
+
+async def test_what_is_admitted_is_cosigned_and_its_receipt_observed(tmp_path: Path):
+    unset = [WitnessPeer(name, STRANGER) for name in ("witness", "mirror")]
+    config = found(
+        tmp_path,
+        [
+            ObserverKey(peer.name, format_cosigner_vkey(peer.signer.verifier), peer.cosigner.url)
+            for peer in unset
+        ],
+    )
+    for peer in unset:
+        peer.log = log_key_of(config).verifier
+    hub = Hub(config)
+    witness, mirror = unset
+    async with witness.serving(), mirror.serving(), hub.running():
+        # The world's time stands ahead of the machine's, within the bound on skew.
+        world = World(hub.ledger, Time())
+        sealed = world.signer(REGULATOR).seal(FIXTURE.members[BANK].admitted())
+        [answer] = await hub.ledger.submit([sealed])
+        proof = await hub.ledger.observed(answer.index, 10)
+        checked = check_tlog_proof(proof, answer.entry, load_policy(config))
+        assert {c.name for c in checked.cosignatures} == {p.signer.name for p in unset}
+        assert hub.faults() == {}
+    with pytest.raises(LedgerStopped):
+        await hub.ledger.submit([sealed])
+
+
+async def test_the_doors_stand_open_while_the_lifespan_lasts(tmp_path: Path):
+    app = build(found(tmp_path))
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app), base_url="http://hub"
+        ) as client,
+    ):
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+        note = (await client.get("/log/checkpoint")).text
+        policy = (await client.get("/log/policy")).text
+    assert note.startswith("hub.example/log\n1\n")
+    assert policy.startswith("log hub.example/log+")
+
+
+def test_a_process_says_where_it_listens_and_ends_well(tmp_path: Path):
+    config = found(tmp_path, settings={"port": 0})
+    with process(config) as hub:
+        address = address_of(hub)
+        note = httpx2.get(f"{address}/log/checkpoint", trust_env=False).text
+        assert open_checkpoint(note, log_key_of(config).verifier).checkpoint.size == 1
+        hub.send_signal(signal.SIGTERM)
+        out, err = hub.communicate(timeout=15)
+        assert (hub.returncode, out) == (0, ""), err
+    with process(config) as hub:
+        address_of(hub)
+        hub.send_signal(signal.SIGINT)
+        hub.communicate(timeout=15)
+        assert hub.returncode == 0
+
+
+def test_after_kill_it_starts_again_and_a_second_one_is_refused(tmp_path: Path):
+    config = found(tmp_path, settings={"port": 0})
+    with process(config) as hub:
+        address_of(hub)
+        with process(config) as second:
+            out, err = second.communicate(timeout=15)
+            assert (second.returncode, out) == (EXIT_REFUSED, "")
+            assert err.startswith("creditchain: the hub does not start: ")
+            assert "Traceback" not in err
+        hub.kill()
+        hub.wait()
+    with process(config) as hub:
+        address_of(hub)
+
+
+def test_a_taken_port_is_named(tmp_path: Path):
+    config = found(tmp_path)
+    with socket.socket() as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with process(config, port=str(port)) as hub:
+            out, err = hub.communicate(timeout=15)
+    assert (hub.returncode, out) == (EXIT_REFUSED, "")
+    assert f"cannot listen on 127.0.0.1:{port}" in err
+    assert "Traceback" not in err
+
+
+def copy_key(config: HubConfig) -> None:
+    (config.keys_folder / "log.key").write_bytes((config.keys_folder / "refusal.key").read_bytes())
+
+
+FAULTS = {
+    "no ledger": (lambda c: c.ledger_path.unlink(), "ledger.db"),
+    "no register": (lambda c: (c.folder / "head.register").unlink(), "head.register"),
+    "no genesis": (lambda c: c.genesis_path.unlink(), "genesis.body"),
+    "another genesis": (lambda c: c.genesis_path.write_bytes(b"{}"), "not a genesis"),
+    "no policy": (lambda c: c.policy_path.unlink(), "policy: No such file"),
+    "a policy of nothing": (lambda c: c.policy_path.write_text("quorum x\n"), "policy: line 1"),
+    "an open key": (lambda c: (c.keys_folder / "log.key").chmod(0o644), "chmod 600"),
+    "a wrong key": (copy_key, "log.key|key"),
+    "a damaged private store": (lambda c: c.private_path.write_bytes(b"x" * 9_000), "private.db"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_hub_that_may_not_start_says_why_and_lets_go(tmp_path: Path, fault: str):
+    config = found(tmp_path)
+    spoil, says = FAULTS[fault]
+    spoil(config)
+    for _ in range(2):
+        with pytest.raises((HubRefused, BadConfig), match=says):
+            Hub(config)
+
+
+async def test_a_collector_that_ended_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    key = ObserverKey(
+        "witness", format_cosigner_vkey(WitnessPeer("witness", STRANGER).signer.verifier)
+    )
+    hub = Hub(found(tmp_path, [key], {"observer_url": f"http://127.0.0.1:{free_port()}"}))
+
+    def fail() -> None:
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr(hub.ledger, "head", fail)
+    async with hub.running():
+        await until(hub.faults)
+        assert "restart" in hub.faults()["collector"]
