@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import webauthn
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from webauthn.helpers import encode_cbor
+from webauthn.helpers.exceptions import InvalidAuthenticationResponse
 
 from creditchain.events import (
     EVENTS,
@@ -211,9 +214,6 @@ def test_an_authenticator_may_send_either_s():
 
 
 def test_the_assertion_is_one_that_the_webauthn_package_accepts():
-    webauthn = pytest.importorskip("webauthn")
-    from webauthn.helpers import encode_cbor
-
     x, y = unb64u(EC_PUBLIC.x), unb64u(EC_PUBLIC.y or "")
     cose = encode_cbor({1: 2, 3: -7, -1: 1, -2: x, -3: y})
     proof = PASSKEY.assertion(CHALLENGE)
@@ -240,7 +240,7 @@ def test_the_assertion_is_one_that_the_webauthn_package_accepts():
 
     assert judge(CHALLENGE).user_verified
     assert seal_of(EVENT, proof, KNOWN)
-    with pytest.raises(webauthn.helpers.exceptions.InvalidAuthenticationResponse):
+    with pytest.raises(InvalidAuthenticationResponse):
         judge(challenge_of(PAYLOAD + b" "))
 
 
