@@ -32,7 +32,7 @@ from creditchain.founding import FoundingRefused, ledger_keys, open_genesis
 from creditchain.ledger import Ledger, LedgerRefused
 from creditchain.logs import set_up_logs
 from creditchain.private_store import StoreFull, StoreUnusable, open_private_store
-from creditchain.rulebook.record import CONSORTIUM_ID, Consortium
+from creditchain.rulebook.record import CONSORTIUM_ID, Consortium, Key
 from creditchain.tlog.note import format_vkey
 from creditchain.tlog.policy import Policy, format_policy
 from creditchain.vault import Vault
@@ -77,8 +77,21 @@ class Hub:
         config = self.config
         consortium = self.ledger.book.get(Consortium, CONSORTIUM_ID)
         assert consortium is not None, "a ledger opens with its founding"
-        if consortium.log_key != format_vkey(secrets.log.verifier):
-            raise HubRefused(f"{config.keys_folder / 'log.key'} is not the key of this log")
+        for name, founded, ours in (
+            ("log.key", consortium.log_key, format_vkey(secrets.log.verifier)),
+            ("refusal.key", consortium.refusal_key, format_vkey(secrets.refusal.verifier)),
+        ):
+            if founded != ours:
+                raise HubRefused(
+                    f"{config.keys_folder / name} is not the key that the founding names: "
+                    "put that one back"
+                )
+        own_key = f"{consortium.operator}/{secrets.operator.kid}"
+        if self.ledger.book.get(Key, own_key) is None:
+            raise HubRefused(
+                f"{config.keys_folder / 'operator.json'} is no key of {consortium.operator}: "
+                "register it by an event, or put the registered one back"
+            )
         self.directory = Directory(self.engine)
         self.vault = Vault(self.engine, retention_days=config.retention_days)
         self.collector = Collector(self.ledger, cosigners_of(policy, config.observer_url))

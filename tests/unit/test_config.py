@@ -174,3 +174,10 @@ def test_an_unfit_policy_is_named(config: HubConfig):
         load_policy(config)
     config.policy_path.write_text("quorum none\n", encoding="utf-8")
     assert load_policy(config).quorum == "none"
+
+
+def test_every_setting_is_explained_in_the_operations_page():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    for name, spec in SETTINGS.items():
+        shown = str(spec.default).lower() or "empty"
+        assert f"| `{name}` | {shown} | {spec.metadata['says']} |" in page

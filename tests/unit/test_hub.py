@@ -14,13 +14,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from creditchain.client.keys import generate_key, save_key
 from creditchain.config import BadConfig, HubConfig, load_policy
 from creditchain.founding import ObserverKey
 from creditchain.hub import EXIT_REFUSED, Hub, HubRefused, build
 from creditchain.ledger import LedgerStopped
 from creditchain.tlog.checkpoint import open_checkpoint
 from creditchain.tlog.cosignature import format_cosigner_vkey
-from creditchain.tlog.note import Signer, parse_signer_key
+from creditchain.tlog.note import Signer, format_signer_key, parse_signer_key
 from creditchain.tlog.tlogproof import check_tlog_proof
 from tests.unit.hub_world import BANK, FIXTURE, REGULATOR, Time, World, found
 from tests.unit.test_collector import until
@@ -153,6 +154,16 @@ def copy_key(config: HubConfig) -> None:
     (config.keys_folder / "log.key").write_bytes((config.keys_folder / "refusal.key").read_bytes())
 
 
+def change_refusal_key(config: HubConfig) -> None:
+    other = Signer(f"{log_key_of(config).name}/refusal", b"\5" * 32)
+    (config.keys_folder / "refusal.key").write_text(format_signer_key(other) + "\n")
+
+
+def change_operator_key(config: HubConfig) -> None:
+    (config.keys_folder / "operator.json").unlink()
+    save_key(config.keys_folder / "operator.json", generate_key())
+
+
 FAULTS = {
     "no ledger": (lambda c: c.ledger_path.unlink(), "ledger.db"),
     "no register": (lambda c: (c.folder / "head.register").unlink(), "head.register"),
@@ -162,6 +173,8 @@ FAULTS = {
     "a policy of nothing": (lambda c: c.policy_path.write_text("quorum x\n"), "policy: line 1"),
     "an open key": (lambda c: (c.keys_folder / "log.key").chmod(0o644), "chmod 600"),
     "a wrong key": (copy_key, "log.key|key"),
+    "another refusal key": (change_refusal_key, "refusal.key is not the key"),
+    "a stranger's operator key": (change_operator_key, "operator.json is no key of delta-operator"),
     "a damaged private store": (lambda c: c.private_path.write_bytes(b"x" * 9_000), "private.db"),
 }
 
