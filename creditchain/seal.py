@@ -273,7 +273,7 @@ def _check_assertion(
         data = unb64u(proof["authenticatorData"])
         client = unb64u(proof["clientDataJSON"])
         signature = unb64u(proof["signature"])
-        said = json.loads(client)
+        said = _client_data(client)
     except (ValueError, RecursionError):
         raise malformed from None
     if not isinstance(said, dict) or len(data) < 37:
@@ -300,6 +300,21 @@ def _check_assertion(
     if not holds:
         raise BadSeal(SealFault.SIGNATURE_INVALID, event)
     return key.kid
+
+
+def _client_data(data: bytes) -> Any:
+    """What a browser said it signed; raises ValueError where two readers could differ on it."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key stands twice")
+        return result
+
+    def no_constant(text: str) -> Any:
+        raise ValueError(f"{text} is not JSON")
+
+    return json.loads(data.decode("utf-8"), object_pairs_hook=once, parse_constant=no_constant)
 
 
 def _sign(key: Signing, message: bytes) -> bytes:
