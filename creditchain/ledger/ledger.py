@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +38,7 @@ from creditchain.ledger.machine import (
     no_step,
     open_body,
 )
-from creditchain.ledger.order import NO_DIGEST, Batch
+from creditchain.ledger.order import NO_DIGEST, Batch, Position
 from creditchain.ledger.order.sqlite import SqliteOrder
 from creditchain.ledger.publisher import (
     Answer,
@@ -277,6 +277,13 @@ class Ledger:
     async def beyond(self, size: int) -> int:
         """Waits until the log is longer than `size`; its size then."""
         return await self._publisher.size.beyond(size)
+
+    def batches(self, after: Position) -> AsyncIterator[Batch]:
+        """The batches after a position, each once it is published, without a gap and an end.
+
+        Raises `WrongHistory` on the first step when the position is not one of this log.
+        """
+        return self._order.batches(after)
 
     # Reading.
 

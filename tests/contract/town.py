@@ -7,9 +7,10 @@ lasts for any number of orders. Keys are the fixtures' test keys.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 from creditchain.client.fresh import fresh_event_id
 from creditchain.client.signer import Signer as Author
@@ -21,6 +22,7 @@ from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import BodyErased
 from creditchain.events.order import OrderAccepted, OrderPlaced
 from creditchain.ledger import Admitted, Answer, HubKeys, Ledger
+from creditchain.ledger.ledger import REGISTER_NAME
 from creditchain.seal import Sealed
 from creditchain.tlog.cosignature import CosignatureSigner, format_cosigner_vkey
 from creditchain.tlog.note import Signer, format_vkey
@@ -121,6 +123,25 @@ SETTLED = 1 + 2 + 5 + 1 + 1
 """The size of a log with the founding and all of `settling`."""
 
 
+@cache
+def _settled_files() -> dict[str, bytes]:
+    with TemporaryDirectory() as name:
+        path = found(Path(name))
+        ledger = Ledger.open(path, KEYS)
+        try:
+            asyncio.run(settle(ledger))
+        finally:
+            ledger.close()
+        return {file: (Path(name) / file).read_bytes() for file in (DATABASE, REGISTER_NAME)}
+
+
+def settled(folder: Path) -> Path:
+    """A database with everything up to the granted consent; its path."""
+    for name, data in _settled_files().items():
+        (folder / name).write_bytes(data)
+    return folder / DATABASE
+
+
 async def settle(ledger: Ledger) -> None:
     """Submits `settling`."""
     for round_ in settling():
@@ -168,8 +189,3 @@ def admitted(answers: Sequence[Answer]) -> list[Admitted]:
 def check(answer: Admitted) -> CheckedProof:
     """What the answer's proof shows to anyone who knows the log's key."""
     return check_tlog_proof(answer.proof, answer.entry, LOG_ONLY)
-
-
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine where there is no loop yet."""
-    return asyncio.run(coroutine)
