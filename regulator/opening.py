@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from typing import Any, Final
 
 from creditchain.events import PublicKey
 from creditchain.tlog.merkle import leaf_hashes_of
@@ -102,7 +102,8 @@ class Openers:
             if pool is None:
                 pool = self._pool = self._start()
             try:
-                return await loop.run_in_executor(pool, _open_there, entries, bodies, keys)
+                rows = await loop.run_in_executor(pool, _open_there, entries, bodies, keys)
+                return [Opened._make(row) for row in rows]
             except BrokenProcessPool:
                 # A process was killed (out of memory, an operator): its work is done again, once.
                 if self._pool is pool:
@@ -131,6 +132,7 @@ def _begin() -> None:
 
 def _open_there(
     entries: Sequence[bytes], bodies: Sequence[bytes], keys: dict[str, PublicKey]
-) -> list[Opened]:
+) -> list[tuple[Any, ...]]:
     _keys_there.update(keys)
-    return open_package(entries, bodies, _keys_there)
+    # Plain tuples cross between processes in half the time of named ones.
+    return [tuple(opened) for opened in open_package(entries, bodies, _keys_there)]

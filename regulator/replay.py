@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, unb64u
+from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, parse_time, unb64u
 from creditchain.events.codes import KeyUse
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import BodyErased
 from creditchain.rulebook import NEVER_ERASED, decide, find_key
 from creditchain.rulebook.book import Book, Writes
 from creditchain.rulebook.refusal import Violation
-from creditchain.seal import BadSeal, Sealed, SealFault, parse_entry, unseal
+from creditchain.seal import BadSeal, Entry, Sealed, SealFault, format_entry, parse_entry, unseal
 from regulator.finding import Finding, FindingCode, base64_text
 
 _FAULTS = {
@@ -46,6 +46,7 @@ _SIGNER = re.compile(
     rb'"by":"([\w-]{1,40})","id":"[0-9a-f-]{36}","log":"[^"]{1,400}","salt":"[\w-]{22}",'
     rb'"signedAt":"[0-9TZ:.-]{24}","type":"\w{1,40}"\},"proof":"([\w-]{1,400})\.\.'
 )
+_ENTRY = re.compile(rb'\{"at":"([0-9TZ:.-]{24})","body":"([A-Za-z0-9_-]{43})"\}')
 _ASSERTION_KID = re.compile(rb'"kid":"([\w-]{43})"')
 _BY = re.compile(rb'"by":"([\w-]{1,40})","id":"')
 
@@ -283,5 +284,17 @@ def _learn(event: Event, keys: MutableMapping[str, PublicKey]) -> None:
 
 
 def _read_entry(entry: bytes) -> tuple[int, bytes]:
+    """(at, commitment) of an entry; raises MalformedEvent.
+
+    What is in the one canonical spelling needs no JSON parser, and everything honest is.
+    """
+    match = _ENTRY.fullmatch(entry)
+    if match is not None:
+        try:
+            at, commitment = parse_time(match[1].decode()), unb64u(match[2].decode())
+        except ValueError as error:
+            raise MalformedEvent("", str(error)) from None
+        if format_entry(Entry(at, commitment)) == entry:
+            return at, commitment
     parsed = parse_entry(entry)
     return parsed.at, parsed.commitment
