@@ -49,9 +49,10 @@ def create_app(
 ) -> Starlette:
     """The application; `routes` (the console's pages) come after the doors."""
     operations = Operations(doors)
+    graphql = GraphQLOverHTTP(operations)
     app = Starlette(
         routes=[
-            Route("/graphql", GraphQLOverHTTP(operations)),
+            Route("/graphql", graphql),
             WebSocketRoute("/graphql", GraphQLOverWebSocket(operations)),
             Route("/token", TokenDoor(doors)),
             Mount("/log", _Whole(Feed(doors))),
@@ -61,7 +62,7 @@ def create_app(
             Route("/metrics", Metrics(doors)),
             *(routes or ()),
         ],
-        middleware=[Middleware(Journal)],
+        middleware=[Middleware(Journal, at_once={"/graphql": graphql})],
         lifespan=lifespan,
     )
     app.state.operations = operations

@@ -54,7 +54,7 @@ def count(connection: Connection) -> dict[str, Any]:
         .group_by(currency)
         .order_by(currency)
     )
-    by_status = dict(
+    by_status: dict[str, int] = dict(
         connection.execute(
             select(t.orders.c.status, func.count()).group_by(t.orders.c.status)
         ).tuples()

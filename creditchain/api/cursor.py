@@ -29,9 +29,9 @@ class Cursors:
 
     def open(self, scope: list[str], cursor: str) -> str:
         """The place in a cursor; raises `DoorError` for one that is not ours or not for here."""
+        if len(cursor) > _CURSOR_CHARS_MAX:
+            raise _bad()
         try:
-            if len(cursor) > _CURSOR_CHARS_MAX:
-                raise ValueError
             raw = unb64u(cursor)
             place = raw[_MAC_BYTES:].decode()
         except ValueError:

@@ -47,7 +47,7 @@ class Feed:
         self._doors = doors
         self._ledger = doors.ledger
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers one request."""
         head = scope["method"] == "HEAD"
         if scope["method"] not in ("GET", "HEAD"):

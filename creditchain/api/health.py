@@ -19,7 +19,7 @@ _JSON = "application/json; charset=utf-8"
 class Healthz:
     """The process answers."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers 200."""
         await respond(send, 200, _JSON, b'{"status":"ok"}', [(b"cache-control", b"no-store")])
 
@@ -30,7 +30,7 @@ class Readyz:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers 200, or 503 with the faults by part."""
         faults = await asyncio.to_thread(self._faults)
         head = self._doors.ledger.head()
@@ -79,7 +79,7 @@ class Metrics:
         self._log = CollectorRegistry()
         self._log.register(LogNumbers(doors))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers the numbers."""
         body = generate_latest(REGISTRY) + generate_latest(self._log)
         await respond(send, 200, CONTENT_TYPE_LATEST, body)

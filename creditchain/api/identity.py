@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.exceptions import InvalidSubjectError
 
 from creditchain.api.authority import Caller
 from creditchain.ed25519 import ed25519_public_key
@@ -279,7 +280,7 @@ class Identity:
             raise SignInRefused("invalid_client", f"The claim {error.claim} is missing.") from None
         except jwt.InvalidAudienceError:
             raise SignInRefused("invalid_client", f"aud is {self._audience}.") from None
-        except (jwt.InvalidIssuerError, jwt.InvalidSubjectError):
+        except (jwt.InvalidIssuerError, InvalidSubjectError):
             raise SignInRefused("invalid_client", "iss and sub are both the actor's id.") from None
         except (jwt.PyJWTError, ValueError):
             raise SignInRefused("invalid_client", "The signature does not hold.") from None

@@ -20,7 +20,7 @@ from creditchain.api import authority, submission
 from creditchain.api.authority import Caller, Relation
 from creditchain.api.failure import DoorError, ErrorCode
 from creditchain.directory import Access, Reader, What
-from creditchain.events import parse_event_object
+from creditchain.events import Body, parse_event_object
 from creditchain.events.codes import MemberKind
 from creditchain.ledger import tables
 from creditchain.rulebook.readers import readers
@@ -115,9 +115,14 @@ class Inquiry:
     @property
     def speaker(self) -> Caller:
         """Who asks; raises `DoorError` if nobody signed in."""
+        self.require()
+        assert self.caller is not None
+        return self.caller
+
+    def require(self) -> None:
+        """Raises `DoorError` if nobody signed in."""
         if self.caller is None:
             raise DoorError(ErrorCode.UNAUTHENTICATED, "Sign in: send a bearer token.")
-        return self.caller
 
     @property
     def reader(self) -> Reader:
@@ -135,15 +140,18 @@ class Inquiry:
 
     async def read(self, kind: type[R], id: str) -> R | None:
         """The record if the caller may read it."""
-        speaker = self.speaker
-        record = await self.load(kind, id)
-        if record is None or not await authority.may_read(speaker, record, self._ties):
+        self.require()
+        return await self.seen(await self.load(kind, id))
+
+    async def seen(self, record: R | None) -> R | None:
+        """The record if there is one that the caller may read."""
+        if record is None or not await authority.may_read(self.speaker, record, self._ties):
             return None
         return record
 
     async def read_many(self, kind: type[R], ids: Sequence[str]) -> list[R]:
         """Those of the records that the caller may read."""
-        found = await asyncio.gather(*(self.read(kind, id) for id in ids))
+        found = await asyncio.gather(*(self.read(kind, one) for one in ids))
         return [record for record in found if record is not None]
 
     async def may_read_field(self, record: Record, name: str) -> bool:
@@ -192,18 +200,18 @@ class Inquiry:
         if speaker.kind not in _FINDERS or speaker.standing is not Standing.ACTIVE:
             raise DoorError(
                 ErrorCode.FORBIDDEN,
-                "Only active banks, agencies, judicial members and the regulator may look up codes.",
+                "Only active banks, agencies, courts and the regulator look codes up.",
             )
         directory, at = self.doors.directory, self.doors.now_ms()
 
         def find() -> str | None:
-            id = directory.find_by_uscc(uscc)
-            if id is not None:
-                directory.record_access(self.reader, What.DIRECTORY, id, at)
-            return id
+            holder = directory.find_by_uscc(uscc)
+            if holder is not None:
+                directory.record_access(self.reader, What.DIRECTORY, holder, at)
+            return holder
 
-        id = await self._in_thread(find)
-        return None if id is None else await self.read(Enterprise, id)
+        holder = await self._in_thread(find)
+        return None if holder is None else await self.read(Enterprise, holder)
 
     # Lists.
 
@@ -224,11 +232,11 @@ class Inquiry:
             conditions.append(table.c[cut[0]] == cut[1])
         if after is not None:
             place = self.doors.cursors.open(listing, after)
-            index, _, id = place.partition(":")
+            index, _, last = place.partition(":")
             conditions.append(
                 or_(
                     table.c.first_index > int(index),
-                    and_(table.c.first_index == int(index), table.c.id > id),
+                    and_(table.c.first_index == int(index), table.c.id > last),
                 )
             )
         query = (
@@ -270,14 +278,14 @@ class Inquiry:
 
     async def counters(self) -> Any:
         """The consortium in numbers, remembered for a few seconds."""
-        assert self.speaker
+        self.require()
         return await self.doors.counters.read()
 
     # The log.
 
     def head(self) -> dict[str, Any]:
         """The head of the log."""
-        assert self.speaker
+        self.require()
         head = self.doors.ledger.head()
         return {
             "origin": self.doors.ledger.origin,
@@ -317,7 +325,7 @@ class Inquiry:
 
     async def receipt_of(self, id: str) -> Any:
         """The best receipt now for the event with this id."""
-        assert self.speaker
+        self.require()
         found = await self._in_thread(self.doors.ledger.find, id)
         return None if found is None else await self.receipt_at(found[0])
 
@@ -330,13 +338,13 @@ class Inquiry:
     async def act(
         self,
         action: Action,
-        fields: dict[str, Any],
+        said: Body | dict[str, Any],
         seal: dict[str, Any],
         extra: dict[str, Any] | None,
         wait_for: ReceiptLevels,
     ) -> dict[str, Any]:
         """The payload of a mutation."""
-        return await submission.act(self, action, fields, seal, extra, wait_for)
+        return await submission.act(self, action, said, seal, extra, wait_for)
 
     async def submit_bodies(self, bodies: Sequence[str]) -> list[dict[str, Any]]:
         """The answers to many signed events."""
@@ -397,11 +405,11 @@ class Inquiry:
 
     async def _records(self, kind: type[R], ids: list[str]) -> list[R | None]:
         if len(ids) <= FEW:
-            return [self.doors.ledger.book.get(kind, id) for id in ids]
+            return [self.doors.ledger.book.get(kind, one) for one in ids]
         table = tables.TABLE_OF[kind]
         rows = await self._in_thread(self._fetch, select(table).where(table.c.id.in_(ids)))
         found = {row.id: tables.record_of(kind, row) for row in rows}
-        return [found.get(id) for id in ids]
+        return [found.get(one) for one in ids]
 
     async def _keys(self, owners: list[str]) -> list[list[Key]]:
         table = tables.member_key
@@ -430,19 +438,19 @@ class Inquiry:
         found = await self._in_thread(
             self.doors.directory.enterprises, ids, self.reader, self.doors.now_ms()
         )
-        return [found.get(id) for id in ids]
+        return [found.get(one) for one in ids]
 
     async def _officer_rows(self, ids: list[str]) -> list[Any]:
         found = await self._in_thread(
             self.doors.directory.officers, ids, self.reader, self.doors.now_ms()
         )
-        return [found.get(id) for id in ids]
+        return [found.get(one) for one in ids]
 
     async def _statement_rows(self, ids: list[str]) -> list[Any]:
         found = await self._in_thread(
             self.doors.directory.statements, ids, self.reader, self.doors.now_ms()
         )
-        return [found.get(id) for id in ids]
+        return [found.get(one) for one in ids]
 
     def _answer_id(self, objection: Objection) -> str | None:
         # An objection is last changed by its answer.
@@ -480,7 +488,7 @@ class Inquiry:
         if speaker.member is None:
             return [frozenset() for _ in ids]
         found = await self._in_thread(self._find_ties, speaker.party, ids)
-        return [frozenset(found.get(id, ())) for id in ids]
+        return [frozenset(found.get(one, ())) for one in ids]
 
     def _find_ties(self, party: str, ids: Collection[str]) -> dict[str, set[Relation]]:
         consent, orders, objection = tables.consent, tables.orders, tables.objection
@@ -494,8 +502,8 @@ class Inquiry:
         with self.doors.ledger.reading() as connection:
             for relation, enterprise, role in queries:
                 query = select(enterprise).where(enterprise.in_(ids), role == party).distinct()
-                for id in connection.execute(query).scalars():
-                    found.setdefault(id, set()).add(relation)
+                for tied in connection.execute(query).scalars():
+                    found.setdefault(tied, set()).add(relation)
         return found
 
 
@@ -505,7 +513,7 @@ def body_readable(caller: Caller, body: bytes, book: Any) -> tuple[bool, str | N
     allowed = readers(event, book)
     if allowed is None:
         return True, None
-    subject = next((id for id in sorted(allowed) if id.startswith("en_")), None)
+    subject = next((party for party in sorted(allowed) if party.startswith("en_")), None)
     return caller.is_regulator or caller.party in allowed, subject
 
 

@@ -36,6 +36,7 @@ from creditchain.api.over_sse import stream
 from creditchain.api.request import (
     BodyTooLarge,
     Disconnected,
+    Headers,
     bearer,
     choose,
     header,
@@ -139,14 +140,11 @@ class GraphQLOverHTTP:
             return
         operations.in_flight += 1
         try:
-            chosen = choose(header(headers, b"accept"), (RESPONSE_TYPE, JSON_TYPE, STREAM_TYPE))
-            if chosen is None:
-                raise Unfit(406, ErrorCode.BAD_USER_INPUT, f"Accept {RESPONSE_TYPE}.")
-            media = chosen
+            media = _media(header(headers, b"accept"))
             request = await self._read(scope, headers, receive)
             caller, token = self._caller(headers)
             note.actor = None if caller is None else caller.actor
-            await self._answer(scope, receive, send, media, request, caller, token)
+            await self._answer(scope, headers, receive, send, media, request, caller, token)
         except Unfit as unfit:
             await self._fail(send, media, note.request_id, unfit)
         except Disconnected:
@@ -157,6 +155,7 @@ class GraphQLOverHTTP:
     async def _answer(
         self,
         scope: Scope,
+        headers: Headers,
         receive: Receive,
         send: Send,
         media: str,
@@ -165,13 +164,13 @@ class GraphQLOverHTTP:
         token: str | None,
     ) -> None:
         operations, doors, note = self._operations, self._doors, note_of(scope)
-        language = language_of(header(headers_of(scope), b"accept-language"))
+        language = language_of(header(headers, b"accept-language"))
         status = 400 if media == RESPONSE_TYPE else 200
         try:
             prepared = operations.prepare(request)
             if prepared.errors:
                 result = request_error(prepared.errors, note.request_id)
-                await self._send(send, media, status, result, note.request_id)
+                await self._send(send, media, status, result)
                 return
             operation = prepared.operation(request.operation_name)
             note.operation = "" if operation.name is None else operation.name.value
@@ -213,9 +212,9 @@ class GraphQLOverHTTP:
                 operations.in_flight += 1
             return
         result = await operations.executor.run(prepared, operation, request.variables, ask())
-        await self._send(send, media, 200 if result.started else status, result, note.request_id)
+        await self._send(send, media, 200 if result.started else status, result)
 
-    def _caller(self, headers: list[tuple[bytes, bytes]]) -> tuple[Caller | None, str | None]:
+    def _caller(self, headers: Headers) -> tuple[Caller | None, str | None]:
         token = bearer(headers)
         if token is None:
             return None, None
@@ -229,9 +228,7 @@ class GraphQLOverHTTP:
                 **{"www-authenticate": 'Bearer error="invalid_token"'},
             ) from None
 
-    async def _read(
-        self, scope: Scope, headers: list[tuple[bytes, bytes]], receive: Receive
-    ) -> Request:
+    async def _read(self, scope: Scope, headers: Headers, receive: Receive) -> Request:
         method = scope["method"]
         if method == "POST":
             media, *parameters = header(headers, b"content-type").lower().split(";")
@@ -255,9 +252,7 @@ class GraphQLOverHTTP:
             return parse_request(_from_query_string(scope["query_string"]))
         raise Unfit(405, ErrorCode.BAD_USER_INPUT, "GET or POST.", allow="GET, POST")
 
-    async def _send(
-        self, send: Send, media: str, status: int, result: Result, request_id: str
-    ) -> None:
+    async def _send(self, send: Send, media: str, status: int, result: Result) -> None:
         body = result.body
         if "errors" in body:
             for code in codes_of(body["errors"]):
@@ -292,6 +287,13 @@ _CONTENT_TYPE: Final = {
     JSON_TYPE: f"{JSON_TYPE}; charset=utf-8",
 }
 _NO_STORE: Final = [(b"cache-control", b"no-store")]
+
+
+def _media(accept: str) -> str:
+    chosen = choose(accept, (RESPONSE_TYPE, JSON_TYPE, STREAM_TYPE))
+    if chosen is None:
+        raise Unfit(406, ErrorCode.BAD_USER_INPUT, f"Accept {RESPONSE_TYPE}.")
+    return chosen
 
 
 def _unfit(error: DoorError, media: str) -> Unfit:

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.types import Receive, Send
 
 from creditchain.api.execution import Result
 from creditchain.api.failure import ErrorCode, plain_error
 from creditchain.api.journal import SOCKETS, Sockets
+from creditchain.api.request import respond
 
 if TYPE_CHECKING:
     from creditchain.api.doors import Doors
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S: Final = 12.0
 """Proxies commonly cut a connection that is silent for 30 or 60 seconds."""
 
+_HEADERS: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
 
 
@@ -40,19 +46,17 @@ async def stream(
     One result is read at a time and sent before the next is asked for, so a slow client holds
     nothing back here but itself.
     """
-    headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"),
-               (b"x-accel-buffering", b"no")]  # fmt: skip
     with Sockets.open(doors.limits.sockets) as opened:
         if not opened:
             error = plain_error(ErrorCode.RATE_LIMITED, "Too many open streams.", request_id)
             body = json.dumps({"errors": [error]}).encode()
-            await send({"type": "http.response.start", "status": 503, "headers": [
-                (b"content-type", b"application/json; charset=utf-8"), (b"retry-after", b"5")]})  # fmt: skip
-            await send({"type": "http.response.body", "body": body})
+            await respond(
+                send, 503, "application/json; charset=utf-8", body, [(b"retry-after", b"5")]
+            )
             await _close(results)
             return
         SOCKETS.labels("sse").inc()
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await _pump(results, send, gone, doors, expires_ms, request_id)
@@ -84,9 +88,8 @@ async def _pump(
                     )
                     await _write(send, _next({"errors": [error]}) + _COMPLETE, more=False)
                     return
-            await asyncio.wait(
-                {upcoming, gone}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            both: set[asyncio.Future[Any]] = {upcoming, gone}
+            await asyncio.wait(both, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
             if not upcoming.done():

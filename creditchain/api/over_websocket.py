@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from graphql import GraphQLError, OperationType
 from starlette.types import Receive, Scope, Send
@@ -222,7 +222,7 @@ class _Connection:
         results = self._operations.executor.follow(
             prepared, operation, request.variables, self._ask
         )
-        async with contextlib.aclosing(results) as following:
+        async with contextlib.aclosing(cast("Any", results)) as following:
             # Each result is sent before the next is read: a slow client delays only itself.
             async for result in following:
                 if not await self._send_result(id, result):
@@ -275,10 +275,10 @@ async def _close(send: Send, close: Close) -> None:
 
 
 def _id_of(message: dict[str, Any]) -> str:
-    id = message.get("id")
-    if not isinstance(id, str) or not 1 <= len(id) <= ID_CHARS_MAX:
+    said = message.get("id")
+    if not isinstance(said, str) or not 1 <= len(said) <= ID_CHARS_MAX:
         raise Close(BAD_MESSAGE, "Invalid message: no id")
-    return id
+    return said
 
 
 def _token_of(payload: object) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,15 +20,16 @@ class Disconnected(Exception):
     """The client has gone."""
 
 
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
-    """The value of the first header of this name, lower case; empty if there is none."""
-    for key, value in headers:
-        if key == name:
-            return value.decode("latin-1")
-    return ""
+Headers = Mapping[bytes, bytes]
+"""Headers by their name in lower case; of several the last, as a hop nearest to us has set it."""
 
 
-async def read_body(headers: Iterable[tuple[bytes, bytes]], receive: Receive, limit: int) -> bytes:
+def header(headers: Headers, name: bytes) -> str:
+    """The value of a header; empty if there is none."""
+    return headers.get(name, b"").decode("latin-1")
+
+
+async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
     """The whole body; raises `BodyTooLarge` before more than `limit` bytes are held."""
     declared = header(headers, b"content-length")
     if declared.isdigit() and int(declared[:12]) > limit:
@@ -80,7 +81,7 @@ async def respond(
     await send({"type": "http.response.body", "body": body})
 
 
-def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def bearer(headers: Headers) -> str | None:
     """The bearer token, None if there is none; another scheme counts as an empty token."""
     value = header(headers, b"authorization")
     if not value:
@@ -140,7 +141,6 @@ def _quality(parameters: list[str]) -> float:
     return 1.0
 
 
-def headers_of(scope: Any) -> list[tuple[bytes, bytes]]:
+def headers_of(scope: Any) -> Headers:
     """The headers of an ASGI scope."""
-    found: list[tuple[bytes, bytes]] = scope["headers"]
-    return found
+    return dict(scope["headers"])

@@ -25,6 +25,7 @@ from creditchain.directory import (
     UsccTaken,
 )
 from creditchain.events import (
+    Body,
     Event,
     MalformedEvent,
     b64u,
@@ -56,12 +57,15 @@ EVENTS_AT_ONCE_MAX: Final = 64
 async def act(
     inquiry: Inquiry,
     action: Action,
-    fields: dict[str, Any],
+    said: Body | dict[str, Any],
     seal: dict[str, Any],
     extra: dict[str, Any] | None,
     wait_for: ReceiptLevels,
 ) -> dict[str, Any]:
-    """The payload of a mutation: the record, and a receipt or a refusal."""
+    """The payload of a mutation: the record, and a receipt or a refusal.
+
+    `said` is the event's body, or the fields of an input that did not parse as one straight away.
+    """
     ledger = inquiry.doors.ledger
     _check_speaks(inquiry, seal["by"])
     proof = _proof_of(seal["proof"])
@@ -72,11 +76,12 @@ async def act(
             seal["by"],
             parse_time(seal["signedAt"]),
             seal["salt"],
-            parse_fields(action.body, fields, "body"),
+            parse_fields(action.body, said, "body") if isinstance(said, dict) else said,
         )
     except MalformedEvent as error:
         violation = Violation(Refusal.EVENT_MALFORMED, error.path)
-        raw = _body_as_said(ledger.origin, action, fields, seal, proof)
+        assert isinstance(said, dict), "a body that was parsed is no malformed event"
+        raw = _body_as_said(ledger.origin, action, said, seal, proof)
         return {"refusal": _refuse(inquiry, raw, violation)}
     screened = ledger.screen(event, proof)
     if isinstance(screened, Violation):
@@ -90,10 +95,10 @@ async def act(
         await asyncio.to_thread(beside.after, answer)
     if isinstance(answer, Refused):
         return {"refusal": _refusal(inquiry, answer)}
-    return {
-        action.field: await inquiry.read(action.kind, action.id_of(event)),
-        "receipt": await _receipt(inquiry, answer, wait_for),
-    }
+    receipt = await _receipt(inquiry, answer, wait_for)
+    # Straight from the book's memory, where the commit has just put it.
+    record = ledger.book.get(action.kind, action.id_of(event))
+    return {action.field: await inquiry.seen(record), "receipt": receipt}
 
 
 async def submit_bodies(inquiry: Inquiry, bodies: Sequence[str]) -> list[dict[str, Any]]:
@@ -101,7 +106,7 @@ async def submit_bodies(inquiry: Inquiry, bodies: Sequence[str]) -> list[dict[st
     if not 1 <= len(bodies) <= EVENTS_AT_ONCE_MAX:
         raise DoorError(ErrorCode.BAD_USER_INPUT, f"1 to {EVENTS_AT_ONCE_MAX} events at once.")
     ledger = inquiry.doors.ledger
-    assert inquiry.speaker
+    inquiry.require()
     answers: list[dict[str, Any]] = []
     good: list[tuple[dict[str, Any], Sealed, _Beside | None]] = []
     for at, text in enumerate(bodies):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.enterprise import Enterprise
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.member import Member, Officer
 from creditchain.events import codes
 from creditchain.events.consent import Terms as TermsValue
@@ -28,12 +27,10 @@ class Terms(graphene.ObjectType):
     valid_until = one(scalar.Timestamp, "Up to, not including, this time.")
     uses_max = one(scalar.Positive, "How many orders may rest on it.")
 
-    async def resolve_grantee(terms: TermsValue, info: GraphQLResolveInfo) -> record.Member | None:
+    async def resolve_grantee(terms: TermsValue, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, terms.grantee)
 
-    async def resolve_agencies(
-        terms: TermsValue, info: GraphQLResolveInfo
-    ) -> Sequence[record.Member]:
+    async def resolve_agencies(terms: TermsValue, info: Info) -> Sequence[record.Member]:
         return await info.context.read_many(record.Member, terms.agencies)
 
 
@@ -51,17 +48,11 @@ class Consent(graphene.ObjectType):
     requested_at = one(scalar.Timestamp, "When it was requested.")
     changed_at = one(scalar.Timestamp, "When its status last changed.")
 
-    async def resolve_enterprise(
-        consent: record.Consent, info: GraphQLResolveInfo
-    ) -> record.Enterprise | None:
+    async def resolve_enterprise(consent: record.Consent, info: Info) -> record.Enterprise | None:
         return await info.context.load(record.Enterprise, consent.enterprise)
 
-    async def resolve_grantee(
-        consent: record.Consent, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_grantee(consent: record.Consent, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, consent.grantee)
 
-    async def resolve_officer(
-        consent: record.Consent, info: GraphQLResolveInfo
-    ) -> record.Officer | None:
+    async def resolve_officer(consent: record.Consent, info: Info) -> record.Officer | None:
         return await info.context.read(record.Officer, consent.requested_by)

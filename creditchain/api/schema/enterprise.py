@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
-from creditchain.api.schema.field import maybe, maybe_many, one
+from creditchain.api.schema.field import Info, maybe, maybe_many, one
 from creditchain.api.schema.member import Key, Member
 from creditchain.rulebook import record
 
@@ -28,19 +27,17 @@ class Enterprise(graphene.ObjectType):
     )
     keys = maybe_many(Key, "The keys that authorise for it, for those in relation; at most 100.")
 
-    async def resolve_vouched_by(
-        enterprise: record.Enterprise, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_vouched_by(enterprise: record.Enterprise, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, enterprise.vouched_by)
 
-    async def resolve_name(enterprise: record.Enterprise, info: GraphQLResolveInfo) -> str | None:
+    async def resolve_name(enterprise: record.Enterprise, info: Info) -> str | None:
         return await info.context.name_of(enterprise)
 
-    async def resolve_uscc(enterprise: record.Enterprise, info: GraphQLResolveInfo) -> str | None:
+    async def resolve_uscc(enterprise: record.Enterprise, info: Info) -> str | None:
         return await info.context.uscc_of(enterprise)
 
     async def resolve_keys(
-        enterprise: record.Enterprise, info: GraphQLResolveInfo
+        enterprise: record.Enterprise, info: Info
     ) -> Sequence[record.Key] | None:
         if not await info.context.may_read_field(enterprise, "keys"):
             return None
@@ -57,6 +54,6 @@ class Access(graphene.ObjectType):
     subject = one(graphene.String, "Whom or what it was about.")
     order = maybe(scalar.EventId, "The order it was for.")
 
-    async def resolve_member(access: object, info: GraphQLResolveInfo) -> record.Member | None:
+    async def resolve_member(access: object, info: Info) -> record.Member | None:
         member: str | None = getattr(access, "member", None)
         return None if member is None else await info.context.read(record.Member, member)

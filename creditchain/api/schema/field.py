@@ -1,10 +1,18 @@
-"""Three ways to say a field: one, maybe one, many; each with its description."""
+"""Ways to say a field: one, maybe one, many; each with its description. And what resolvers get."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import graphene
+
+from creditchain.api.inquiry import Inquiry
+
+
+class Info(Protocol):
+    """What graphql-core hands a resolver beside the object; of it ours use the inquiry only."""
+
+    context: Inquiry
 
 
 def one(type_: Any, description: str, **arguments: Any) -> graphene.Field:

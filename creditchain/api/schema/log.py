@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES, ReceiptLevel, RefusalCode
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.product import Money
 from creditchain.rulebook import record
 
@@ -55,7 +54,7 @@ class LoggedEvent(graphene.ObjectType):
     body = maybe(graphene.String, "The signed bytes, canonical JSON; null when lawfully erased.")
     receipt = maybe(Receipt, "The best receipt at this moment.")
 
-    async def resolve_receipt(event: dict[str, Any], info: GraphQLResolveInfo) -> object:
+    async def resolve_receipt(event: dict[str, Any], info: Info) -> object:
         return await info.context.receipt_at(event["index"])
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.events import codes
 from creditchain.events.key import ALGORITHMS
 from creditchain.events.key import PublicKey as PublicKeyValue
@@ -25,10 +24,10 @@ class PublicKey(graphene.ObjectType):
     x = one(graphene.String, "The x coordinate, base64url.")
     y = maybe(graphene.String, "The y coordinate, base64url; P-256 only.")
 
-    def resolve_kty(key: PublicKeyValue, info: GraphQLResolveInfo) -> str:
+    def resolve_kty(key: PublicKeyValue, info: Info) -> str:
         return ALGORITHMS[key.alg][0]
 
-    def resolve_crv(key: PublicKeyValue, info: GraphQLResolveInfo) -> str:
+    def resolve_crv(key: PublicKeyValue, info: Info) -> str:
         return ALGORITHMS[key.alg][1]
 
 
@@ -45,7 +44,7 @@ class Key(graphene.ObjectType):
         scalar.Timestamp, "From when on it may have been in other hands, as its owner says."
     )
 
-    def resolve_use(key: record.Key, info: GraphQLResolveInfo) -> codes.KeyUse:
+    def resolve_use(key: record.Key, info: Info) -> codes.KeyUse:
         return key.key.use
 
 
@@ -61,14 +60,10 @@ class Consortium(graphene.ObjectType):
     refusal_key = one(scalar.VerifierKey, "The C2SP verifier key of signed refusals.")
     founded_at = one(scalar.Timestamp, "When it was founded.")
 
-    async def resolve_regulator(
-        consortium: record.Consortium, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_regulator(consortium: record.Consortium, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, consortium.regulator)
 
-    async def resolve_operator(
-        consortium: record.Consortium, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_operator(consortium: record.Consortium, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, consortium.operator)
 
 
@@ -85,7 +80,7 @@ class Member(graphene.ObjectType):
     changed_at = one(scalar.Timestamp, "When its standing last changed.")
     keys = many(Key, "Its own keys, the oldest first; at most 100.")
 
-    async def resolve_keys(member: record.Member, info: GraphQLResolveInfo) -> Sequence[record.Key]:
+    async def resolve_keys(member: record.Member, info: Info) -> Sequence[record.Key]:
         return await info.context.keys_of(member.id)
 
 
@@ -101,15 +96,11 @@ class Officer(graphene.ObjectType):
     dismissed_at = maybe(scalar.Timestamp, "When the member ended it.")
     keys = many(Key, "The officer's keys, the oldest first; at most 100.")
 
-    async def resolve_member(
-        officer: record.Officer, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_member(officer: record.Officer, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, officer.member)
 
-    async def resolve_name(officer: record.Officer, info: GraphQLResolveInfo) -> str | None:
+    async def resolve_name(officer: record.Officer, info: Info) -> str | None:
         return await info.context.name_of(officer)
 
-    async def resolve_keys(
-        officer: record.Officer, info: GraphQLResolveInfo
-    ) -> Sequence[record.Key]:
+    async def resolve_keys(officer: record.Officer, info: Info) -> Sequence[record.Key]:
         return await info.context.keys_of(officer.id)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.action import ACTIONS, Action, Extra
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import ReceiptLevel, ReceiptLevels
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.input import (
     EnterpriseNameInput,
     OfficerNameInput,
@@ -75,9 +74,7 @@ def _resolver(action: Action) -> Any:
     argument = action.argument
     extra = None if action.extra is None else _EXTRA[action.extra][0]
 
-    async def resolve(
-        _root: object, info: GraphQLResolveInfo, seal: dict[str, Any], **arguments: Any
-    ) -> object:
+    async def resolve(_root: object, info: Info, seal: dict[str, Any], **arguments: Any) -> object:
         return await info.context.act(
             action,
             arguments[argument],
@@ -109,7 +106,7 @@ def _field(action: Action) -> graphene.Field:
     return one(_payload(action), action.text, args=arguments, resolver=_resolver(action))
 
 
-async def _submit(_root: object, info: GraphQLResolveInfo, events: list[str]) -> object:
+async def _submit(_root: object, info: Info, events: list[str]) -> object:
     return await info.context.submit_bodies(events)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.enterprise import Enterprise
-from creditchain.api.schema.field import maybe, one
+from creditchain.api.schema.field import Info, maybe, one
 from creditchain.api.schema.member import Member
 from creditchain.events import codes
 from creditchain.rulebook import record
@@ -30,21 +29,17 @@ class Objection(graphene.ObjectType):
     answered_at = maybe(scalar.Timestamp, "When it was answered.")
 
     async def resolve_enterprise(
-        objection: record.Objection, info: GraphQLResolveInfo
+        objection: record.Objection, info: Info
     ) -> record.Enterprise | None:
         return await info.context.load(record.Enterprise, objection.enterprise)
 
-    async def resolve_holder(
-        objection: record.Objection, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_holder(objection: record.Objection, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, objection.holder)
 
-    async def resolve_statement(
-        objection: record.Objection, info: GraphQLResolveInfo
-    ) -> str | None:
+    async def resolve_statement(objection: record.Objection, info: Info) -> str | None:
         return await info.context.statement_of(objection, answer=False)
 
-    async def resolve_answer(objection: record.Objection, info: GraphQLResolveInfo) -> str | None:
+    async def resolve_answer(objection: record.Objection, info: Info) -> str | None:
         return await info.context.statement_of(objection, answer=True)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
-from creditchain.api.schema.field import many, maybe, maybe_many, one
+from creditchain.api.schema.field import Info, many, maybe, maybe_many, one
 from creditchain.api.schema.member import Member, Officer
 from creditchain.api.schema.product import Money, Product
 from creditchain.events import codes
@@ -77,50 +76,40 @@ class Order(graphene.ObjectType):
     amount = maybe(Money, "The amount granted; not for the agency.")
     decided_at = maybe(scalar.Timestamp, "When it was decided; not for the agency.")
 
-    async def resolve_orderer(
-        order: record.Order, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_orderer(order: record.Order, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, order.orderer)
 
-    def resolve_officer_id(order: record.Order, info: GraphQLResolveInfo) -> str:
+    def resolve_officer_id(order: record.Order, info: Info) -> str:
         return order.officer
 
-    async def resolve_officer(
-        order: record.Order, info: GraphQLResolveInfo
-    ) -> record.Officer | None:
+    async def resolve_officer(order: record.Order, info: Info) -> record.Officer | None:
         return await info.context.read(record.Officer, order.officer)
 
-    async def resolve_enterprise(
-        order: record.Order, info: GraphQLResolveInfo
-    ) -> record.Enterprise | None:
+    async def resolve_enterprise(order: record.Order, info: Info) -> record.Enterprise | None:
         return await info.context.load(record.Enterprise, order.enterprise)
 
-    async def resolve_agency(order: record.Order, info: GraphQLResolveInfo) -> record.Member | None:
+    async def resolve_agency(order: record.Order, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, order.agency)
 
-    async def resolve_product(
-        order: record.Order, info: GraphQLResolveInfo
-    ) -> record.Product | None:
+    async def resolve_product(order: record.Order, info: Info) -> record.Product | None:
         return await info.context.read(record.Product, order.product)
 
-    async def resolve_consent(
-        order: record.Order, info: GraphQLResolveInfo
-    ) -> record.Consent | None:
+    async def resolve_consent(order: record.Order, info: Info) -> record.Consent | None:
         if order.consent is None:
             return None
         return await info.context.read(record.Consent, order.consent)
 
-    async def resolve_seal_key(order: record.Order, info: GraphQLResolveInfo) -> record.Key | None:
+    async def resolve_seal_key(order: record.Order, info: Info) -> record.Key | None:
         return await info.context.load(record.Key, f"{order.orderer}/{order.seal_to}")
 
-    async def resolve_price(order: record.Order, info: GraphQLResolveInfo) -> object:
+    async def resolve_price(order: record.Order, info: Info) -> object:
         return await info.context.field_of(order, "price")
 
-    async def resolve_decision(order: record.Order, info: GraphQLResolveInfo) -> object:
+    async def resolve_decision(order: record.Order, info: Info) -> object:
         return await info.context.field_of(order, "decision")
 
-    async def resolve_amount(order: record.Order, info: GraphQLResolveInfo) -> object:
+    async def resolve_amount(order: record.Order, info: Info) -> object:
         return await info.context.field_of(order, "amount")
 
-    async def resolve_decided_at(order: record.Order, info: GraphQLResolveInfo) -> object:
+    async def resolve_decided_at(order: record.Order, info: Info) -> object:
         return await info.context.field_of(order, "decided_at")

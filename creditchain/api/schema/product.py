@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.member import Member
 from creditchain.events import codes
 from creditchain.rulebook import record
@@ -36,7 +35,5 @@ class Product(graphene.ObjectType):
     offered_at = one(scalar.Timestamp, "When it was offered.")
     withdrawn_at = maybe(scalar.Timestamp, "When it was withdrawn.")
 
-    async def resolve_agency(
-        product: record.Product, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_agency(product: record.Product, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, product.agency)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.connection import connection_of, page_arguments
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Access, Enterprise
-from creditchain.api.schema.field import maybe, one
+from creditchain.api.schema.field import Info, maybe, one
 from creditchain.api.schema.log import Counters, Log, LoggedEvent, Receipt
 from creditchain.api.schema.member import Consortium, Member, Officer
 from creditchain.api.schema.objection import Objection
@@ -31,15 +30,15 @@ class Me(graphene.ObjectType):
     officer = maybe(Officer, "The officer it is.")
     enterprise = maybe(Enterprise, "The enterprise it is.")
 
-    async def resolve_member(caller: Any, info: GraphQLResolveInfo) -> record.Member | None:
+    async def resolve_member(caller: Any, info: Info) -> record.Member | None:
         if caller.member is None:
             return None
         return await info.context.read(record.Member, caller.member)
 
-    async def resolve_officer(caller: Any, info: GraphQLResolveInfo) -> record.Officer | None:
+    async def resolve_officer(caller: Any, info: Info) -> record.Officer | None:
         return await info.context.read(record.Officer, caller.actor)
 
-    async def resolve_enterprise(caller: Any, info: GraphQLResolveInfo) -> record.Enterprise | None:
+    async def resolve_enterprise(caller: Any, info: Info) -> record.Enterprise | None:
         return await info.context.read(record.Enterprise, caller.actor)
 
 
@@ -48,7 +47,7 @@ def _id(type_: Any, description: str) -> dict[str, graphene.Argument]:
 
 
 def _by_id(kind: type[record.Record]) -> Any:
-    async def resolve(_root: object, info: GraphQLResolveInfo, id: str) -> object:
+    async def resolve(_root: object, info: Info, id: str) -> object:
         return await info.context.read(kind, id)
 
     return resolve
@@ -57,7 +56,7 @@ def _by_id(kind: type[record.Record]) -> Any:
 def _pages(kind: type[record.Record]) -> Any:
     async def resolve(
         _root: object,
-        info: GraphQLResolveInfo,
+        info: Info,
         first: int | None = None,
         after: str | None = None,
         **filters: Any,
@@ -208,28 +207,26 @@ class Query(graphene.ObjectType):
         args=_id(scalar.EventId, "The event's id."),
     )
 
-    async def resolve_me(_root: object, info: GraphQLResolveInfo) -> object:
+    async def resolve_me(_root: object, info: Info) -> object:
         return info.context.speaker
 
-    async def resolve_consortium(
-        _root: object, info: GraphQLResolveInfo
-    ) -> record.Consortium | None:
+    async def resolve_consortium(_root: object, info: Info) -> record.Consortium | None:
         return await info.context.read(record.Consortium, record.CONSORTIUM_ID)
 
-    async def resolve_counters(_root: object, info: GraphQLResolveInfo) -> object:
+    async def resolve_counters(_root: object, info: Info) -> object:
         return await info.context.counters()
 
-    async def resolve_log(_root: object, info: GraphQLResolveInfo) -> object:
+    async def resolve_log(_root: object, info: Info) -> object:
         return info.context.head()
 
     async def resolve_find_enterprise(
-        _root: object, info: GraphQLResolveInfo, uscc: str
+        _root: object, info: Info, uscc: str
     ) -> record.Enterprise | None:
         return await info.context.find_enterprise(uscc)
 
     async def resolve_accesses(
         _root: object,
-        info: GraphQLResolveInfo,
+        info: Info,
         first: int | None = None,
         after: str | None = None,
     ) -> object:
@@ -237,11 +234,11 @@ class Query(graphene.ObjectType):
 
     async def resolve_event(
         _root: object,
-        info: GraphQLResolveInfo,
+        info: Info,
         id: str | None = None,
         index: int | None = None,
     ) -> object:
         return await info.context.event(id, index)
 
-    async def resolve_receipt(_root: object, info: GraphQLResolveInfo, id: str) -> object:
+    async def resolve_receipt(_root: object, info: Info, id: str) -> object:
         return await info.context.receipt_of(id)

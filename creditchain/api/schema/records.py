@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.member import Member
 from creditchain.events import codes
 from creditchain.rulebook import record
@@ -26,7 +25,5 @@ class RecordBatch(graphene.ObjectType):
     superseded_at = maybe(scalar.Timestamp, "From when on they may not be cited.")
     replacement = maybe(scalar.EventId, "The batch that stands in their place.")
 
-    async def resolve_member(
-        batch: record.RecordBatch, info: GraphQLResolveInfo
-    ) -> record.Member | None:
+    async def resolve_member(batch: record.RecordBatch, info: Info) -> record.Member | None:
         return await info.context.read(record.Member, batch.member)

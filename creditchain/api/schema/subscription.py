@@ -11,11 +11,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import graphene
-from graphql import GraphQLResolveInfo
 
 from creditchain.api.schema import scalar
 from creditchain.api.schema.consent import Consent
-from creditchain.api.schema.field import one
+from creditchain.api.schema.field import Info, one
 from creditchain.api.schema.log import Log
 from creditchain.api.schema.order import Order
 from creditchain.rulebook import record
@@ -56,14 +55,14 @@ class Subscription(graphene.ObjectType):
     head = one(Log, "The head of the log, whenever it has grown.")
 
     def subscribe_order_changes(
-        _root: object, info: GraphQLResolveInfo, after: int | None = None
+        _root: object, info: Info, after: int | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         return info.context.changes(record.Order, "order", after)
 
     def subscribe_consent_changes(
-        _root: object, info: GraphQLResolveInfo, after: int | None = None
+        _root: object, info: Info, after: int | None = None
     ) -> AsyncIterator[dict[str, Any]]:
         return info.context.changes(record.Consent, "consent", after)
 
-    def subscribe_head(_root: object, info: GraphQLResolveInfo) -> AsyncIterator[object]:
+    def subscribe_head(_root: object, info: Info) -> AsyncIterator[object]:
         return info.context.heads()
