@@ -16,7 +16,6 @@ from typing import Final
 
 import structlog
 import uvicorn
-import uvloop
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 
@@ -181,6 +180,7 @@ def _serve_hub(hub: Hub, listening: socket.socket) -> int:
     server = _Server(
         uvicorn.Config(
             create_app(hub.doors, lifespan=hub.running),
+            loop="uvloop",
             http="httptools",
             ws="websockets-sansio",
             ws_max_size=BODY_BYTES_MAX,
@@ -194,7 +194,7 @@ def _serve_hub(hub: Hub, listening: socket.socket) -> int:
         )
     )
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(server.serve([listening]))
     finally:
         hub.close()
