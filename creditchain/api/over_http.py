@@ -290,7 +290,7 @@ _NO_STORE: Final = [(b"cache-control", b"no-store")]
 
 
 def _media(accept: str) -> str:
-    chosen = choose(accept, (RESPONSE_TYPE, JSON_TYPE, STREAM_TYPE))
+    chosen = choose(accept, (JSON_TYPE, RESPONSE_TYPE, STREAM_TYPE))
     if chosen is None:
         raise Unfit(406, ErrorCode.BAD_USER_INPUT, f"Accept {RESPONSE_TYPE}.")
     return chosen

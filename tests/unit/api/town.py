@@ -158,9 +158,7 @@ class Town:
     ) -> httpx2.Response:
         """A GraphQL request."""
         body = {"query": query, "variables": variables or {}}
-        return await self.http.post(
-            "/graphql", json=body, headers=await self.headers(actor) | more
-        )
+        return await self.http.post("/graphql", json=body, headers=await self.headers(actor) | more)
 
     async def ask(
         self, actor: str | None, operation: str, language: str = "en", **variables: Any
@@ -179,7 +177,11 @@ class Town:
         return answer.json()["errors"]
 
     async def say(
-        self, sealed: Sealed, extra: dict[str, str] | None = None, by: str | None = None, **more: Any
+        self,
+        sealed: Sealed,
+        extra: dict[str, str] | None = None,
+        by: str | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """The payload of the mutation that says a sealed event."""
         name, variables = mutation_of(sealed.event, proof_of(sealed), extra)
