@@ -18,7 +18,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 
-from creditchain.ledger.failure import LedgerRefused
+from creditchain.ledger.failure import LedgerDamaged, LedgerRefused
 
 READERS_MAX: Final = 8
 """Reading connections: more than two cores can use at once, and each may hold 2 MiB of pages."""
@@ -92,10 +92,15 @@ class Database:
             yield connection
 
     def fetch(self, sql: str, values: tuple[Any, ...]) -> Sequence[Any] | None:
-        """The first row of a SELECT of its own; None if there is none."""
+        """The first row of a SELECT of its own; None if there is none.
+
+        Raises `LedgerDamaged` when the file or the value in it cannot be read.
+        """
         connection = self.readers.raw_connection()
         try:
             row: Sequence[Any] | None = connection.cursor().execute(sql, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise LedgerDamaged(f"{self.path} cannot be read: {error}") from error
         finally:
             connection.close()
         return row

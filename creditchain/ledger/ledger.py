@@ -53,7 +53,7 @@ from creditchain.ledger.register import HeadRegister, fsync_folder
 from creditchain.ledger.tiles import StoredTiles
 from creditchain.rulebook import Book, Refusal, Violation, decide, find_key
 from creditchain.seal import BadSeal, Entry, Sealed, format_entry, seal_of
-from creditchain.tlog.merkle import leaf_hashes_of
+from creditchain.tlog.merkle import leaf_hash, leaf_hashes_of
 from creditchain.tlog.note import format_vkey
 from creditchain.tlog.tile import TILE_WIDTH, format_bundle
 
@@ -92,6 +92,7 @@ class Ledger:
         self._register = register
         self._keys = keys
         self._clock = clock
+        self._closed = False
         records = Records()
         self._publisher = Publisher(keys, StoredTiles(self._fetch_tile))
         self.book: Book = SqlBook(records, self._fetch)
@@ -209,7 +210,10 @@ class Ledger:
             database.close()
 
     def close(self) -> None:
-        """Writes what waits, then gives the file free."""
+        """Writes what waits, then gives the file free; a second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._order.stop()
         self._machine.close()
         self._register.close()
@@ -310,8 +314,11 @@ class Ledger:
         if not 0 <= index < self._publisher.size.value:
             return None
         row = self._fetch(_ENTRY, (index,))
-        assert row is not None, "an index below the published size has a row"
-        return self._publisher.receipt(index, Entry(row[0], row[1]))
+        entry = None if row is None else format_entry(Entry(row[0], row[1]))
+        leaf = self._publisher.tiles.hash_at(0, index, self._publisher.edge)
+        if row is None or entry is None or leaf_hash(entry) != leaf:
+            raise LedgerDamaged(f"the stored entry {index} is not the one in the tree")
+        return self._publisher.receipt(index, row[0], entry)
 
     def find(self, id: str) -> tuple[int, str, str, int] | None:
         """Index, type, author and admission time (ms) of the event with this id."""
@@ -325,7 +332,8 @@ class Ledger:
         if not 0 <= index < self._publisher.size.value:
             return None
         row = self._fetch(_BODY, (index,))
-        assert row is not None, "an index below the published size has a row"
+        if row is None:
+            raise LedgerDamaged(f"entry {index} is missing")
         return _checked_body(index, row[0], row[1])
 
     def tile(self, level: int, n: int, width: int) -> bytes | None:
@@ -408,6 +416,6 @@ def _check_founding(event: Event, keys: HubKeys) -> None:
 
 
 def _checked_body(index: int, body: bytes | None, commitment: bytes) -> bytes | None:
-    if body is not None and sha256(body).digest() != commitment:
+    if body is not None and (type(body) is not bytes or sha256(body).digest() != commitment):
         raise LedgerDamaged(f"the stored body of entry {index} is not the one committed to")
     return body

@@ -16,7 +16,6 @@ from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.tiles import StoredTiles
 from creditchain.ledger.watch import Watch
 from creditchain.rulebook import Violation
-from creditchain.seal import Entry, format_entry
 from creditchain.tlog.checkpoint import OpenedCheckpoint, open_checkpoint
 from creditchain.tlog.cosignature import CosignatureVerifier, open_cosignatures
 from creditchain.tlog.edge import Edge
@@ -163,7 +162,7 @@ class Publisher:
         published = self._published
         return self._proofs(published.edge, published.edge.size, published.note)
 
-    def receipt(self, index: int, entry: Entry) -> Receipt | None:
+    def receipt(self, index: int, at: int, entry: bytes) -> Receipt | None:
         """The receipt of a published entry, None beyond the head."""
         published, observed = self._published, self._observed
         if index < observed.size:
@@ -173,7 +172,7 @@ class Publisher:
         else:
             return None
         proof = self._proofs(published.edge, size, note).text(index)
-        return Receipt(index, level, proof, format_entry(entry), entry.at)
+        return Receipt(index, level, proof, entry, at)
 
     def observed_proof(self, index: int) -> str | None:
         """The proof under the largest observed checkpoint, None if the entry is not in it."""

@@ -73,7 +73,7 @@ class StoredTiles:
                 self._known.move_to_end((level, n))
                 return known
         data = self._fetch(level, n)
-        if data is None or len(data) != TILE_BYTES:
+        if type(data) is not bytes or len(data) != TILE_BYTES:
             raise LedgerDamaged(f"the stored tile {n} of level {level} is missing or cut short")
         tile = FullTile.of(data)
         # The tile above holds this one's root; up there is the edge, so this ends.
