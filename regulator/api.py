@@ -242,10 +242,11 @@ async def _read_body(request: Request) -> bytes | Response:
 
 
 def _response(answer: Answer) -> Response:
-    headers = dict(_FRESH)
+    # Given as a header, because Starlette would add a charset to the type of a 409.
+    headers = {**_FRESH, "Content-Type": answer.content_type}
     if answer.retry_after_s is not None:
         headers["Retry-After"] = str(answer.retry_after_s)
-    return Response(answer.body.encode(), answer.status, headers, answer.content_type)
+    return Response(answer.body.encode(), answer.status, headers)
 
 
 async def _database_refuses(_: Request, error: Exception) -> Response:
