@@ -316,12 +316,19 @@ class Worker:
             case _:
                 raise AssertionError(f"{job.step} is an end")
 
+    async def _still(self, job: Job, expected: str) -> Mapping[str, Any] | None:
+        """The order if it stands as expected; else the job ends, and None."""
+        order: Mapping[str, Any] | None = await self._client.ask("OrderToServe", id=job.order)
+        if order is not None and order["status"] == expected:
+            return order
+        status = "out of sight" if order is None else order["status"]
+        await self._put(job, Step.GONE, report=None, note=f"the order is {status}")
+        return None
+
     async def _judge(self, job: Job) -> None:
         """Accepts the order or declines it, by rule."""
-        order = await self._client.ask("OrderToServe", id=job.order)
-        if order is None or order["status"] != "PLACED":
-            status = "gone" if order is None else order["status"]
-            await self._put(job, Step.GONE, note=f"the order is {status}")
+        order = await self._still(job, "PLACED")
+        if order is None:
             return
         subject = order["enterprise"]["id"]
         code = None
@@ -342,10 +349,8 @@ class Worker:
 
     async def _prepare(self, job: Job) -> None:
         """Builds and seals the report, and means to deliver it."""
-        order = await self._client.ask("OrderToServe", id=job.order)
-        if order is None or order["status"] != "ACCEPTED":
-            status = "gone" if order is None else order["status"]
-            await self._put(job, Step.GONE, note=f"the order is {status}")
+        order = await self._still(job, "ACCEPTED")
+        if order is None:
             return
         built = await self._build(order)
         if built is None:
@@ -371,7 +376,13 @@ class Worker:
             await self._put(job, Step.DELIVERED, report=None)
             return
         if job.report is not None:
-            await self._client.upload_report(job.order, job.report)
+            try:
+                await self._client.upload_report(job.order, job.report)
+            except HubFailure:
+                # Nothing is taken for an order that was cancelled, or lapsed, meanwhile.
+                if await self._still(job, "ACCEPTED") is None:
+                    return
+                raise
         await self._say(job, Step.DELIVERED)
 
     async def _build(self, order: Mapping[str, Any]) -> BuiltReport | None:
