@@ -54,11 +54,8 @@ def count(connection: Connection) -> dict[str, Any]:
         .group_by(currency)
         .order_by(currency)
     )
-    by_status: dict[str, int] = dict(
-        connection.execute(
-            select(t.orders.c.status, func.count()).group_by(t.orders.c.status)
-        ).tuples()
-    )
+    statuses = select(t.orders.c.status, func.count()).group_by(t.orders.c.status)
+    by_status: dict[str, int] = {row[0]: row[1] for row in connection.execute(statuses)}
     return {
         "members": number(
             select(func.count()).where(t.member.c.standing != Standing.WITHDRAWN.value)
