@@ -127,7 +127,12 @@ class Cosigner:
         return signed
 
     def trust(self, head: Head) -> None:
-        """Take over a head that was found to extend ours, and cosign it as witness if we may."""
+        """Take over a head that was found to extend ours, and cosign it as witness if we may.
+
+        Not if ours has grown past it meanwhile, pushed to the witness while this one was looked at.
+        """
+        if head.size < self.head(WITNESS).size:
+            return
         try:
             self.announce(WITNESS, head)
         except Behind:

@@ -268,6 +268,9 @@ class Follower:
         while self._behind():
             await self._copy_up(self._cosigner.head(WITNESS))
         trusted = self._cosigner.head(WITNESS)
+        if shown is not None and shown.size < trusted.size:
+            # Overtaken while it was looked at; now our copy can tell whether both are of one tree.
+            await self._consider(shown)
         if trusted.size and trusted.size == self._mirror.size:
             await self._settle(trusted)
 

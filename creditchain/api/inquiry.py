@@ -366,7 +366,9 @@ class Inquiry:
             size = ledger.head().size
             query = (
                 select(table)
-                .where(mine, table.c.changed_index > place)
+                # Not what is committed but not yet published: the book would still answer with what
+                # was before. Such a change comes with the next round.
+                .where(mine, table.c.changed_index > place, table.c.changed_index < size)
                 .order_by(table.c.changed_index)
                 .limit(CHANGES_AT_ONCE)
             )
