@@ -44,8 +44,8 @@ from creditchain.events.membership import MemberAdmitted, MemberKeyAdded
 from creditchain.events.officer import OfficerAppointed
 from creditchain.seal import Sealed, parse_entry, unseal
 from creditchain.tlog.checkpoint import OpenedCheckpoint
-from creditchain.tlog.edge import VerifiedTiles
 from creditchain.tlog.ed25519 import BadKey
+from creditchain.tlog.edge import VerifiedTiles
 from creditchain.tlog.note import NOTE_BYTES_MAX, BadNote, parse_vkey
 from creditchain.tlog.policy import BadPolicy, parse_policy
 from creditchain.tlog.tile import (
@@ -82,7 +82,7 @@ class CannotReach(Exception):
 
 @dataclass(slots=True)
 class Verdict:
-    """What verifying has shown: of which kind, the facts that hold, the problems that were found."""
+    """What verifying has shown: of what, the facts that hold, the problems found."""
 
     what: str
     facts: dict[str, Any] = field(default_factory=dict)
