@@ -35,7 +35,7 @@ schema: setup
 	$(BIN)/python -m creditchain.api.schema
 
 demo: setup
-	$(BIN)/python -m creditchain.demo $(if $(ONCE),--once) $(ARGS)
+	$(BIN)/python -m fixtures.demo $(if $(ONCE),--once) $(ARGS)
 
 bench:
 	@tools/setup bench
