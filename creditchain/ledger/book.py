@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from sqlite3 import Connection
 from threading import Lock
 from typing import Any, Final, TypeVar, cast
@@ -169,7 +170,7 @@ class Statement:
         at = 0
         for size in _ROWS_AT_A_TIME:
             while len(self.rows) - at >= size:
-                values = [value for row in self.rows[at : at + size] for value in row]
+                values = list(chain.from_iterable(self.rows[at : at + size]))
                 connection.execute(_sql(self.head, self.row, self.tail, size), values)
                 at += size
 

@@ -7,11 +7,13 @@ process opens the file at a time; a lock beside it says so to the second.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition, Thread
 from typing import Any, Final
 
 from alembic import command
@@ -32,13 +34,26 @@ BUSY_WAIT_MS: Final = 10_000
 WRITER_CACHE_KIB: Final = 65_536
 """Pages the writer remembers: the indexes' inner pages and right edges at ten million entries."""
 
-CHECKPOINT_PAGES: Final = 4_000
-"""WAL pages (16 MiB) after which SQLite moves them into the file, while the writer waits."""
+CHECKPOINT_ROWS: Final = 1_024
+"""Entries after which the WAL is moved into the file beside the writer; some 600 pages."""
+
+CHECKPOINT_PAGES: Final = 16_000
+"""WAL pages (64 MiB) after which the writer itself moves what is left, for the WAL to begin anew:
+under load without a pause the mover beside it never quite catches up."""
+
+PURGE_WAIT_MS: Final = 20
+"""How long the writer may be held up by the emptying of the WAL while a reader still reads."""
+
+PURGE_AGAIN_S: Final = 1.0
+"""How soon the WAL is emptied again while readers still need what an erasure left in it."""
 
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 """A WAL that one long reader let grow is cut back to this."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
+
+
+logger = logging.getLogger(__name__)
 
 
 class Database:
@@ -114,6 +129,65 @@ class Database:
         connection = _connect(self.path)
         connection.execute("PRAGMA query_only=ON")
         return connection
+
+
+class Checkpointer:
+    """Moves the WAL into the file on a thread of its own, so that no batch waits for it.
+
+    After an erasure it also empties the WAL, which still holds the page with the erased body.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._connection = database.open_writer()
+        # While emptying waits for readers, the writer waits for it.
+        self._connection.execute(f"PRAGMA busy_timeout={PURGE_WAIT_MS}")
+        self._wake = Condition()
+        self._rows = 0
+        # The hub may have ended between an erasure and the emptying.
+        self._purge = True
+        self._closing = False
+        self._thread = Thread(target=self._work, name="ledger-checkpointer", daemon=True)
+        self._thread.start()
+
+    def nudge(self, rows: int, *, purge: bool) -> None:
+        """Says that so many entries were written; `purge`: the WAL must be emptied."""
+        with self._wake:
+            self._rows += rows
+            self._purge = self._purge or purge
+            if self._purge or self._rows >= CHECKPOINT_ROWS:
+                self._wake.notify()
+
+    def close(self) -> None:
+        """Ends the thread; what the WAL still holds is moved when the last connection closes."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._connection.close()
+
+    def _work(self) -> None:
+        emptied = True
+        while True:
+            with self._wake:
+                while not (self._closing or self._purge or self._rows >= CHECKPOINT_ROWS):
+                    if not self._wake.wait(None if emptied else PURGE_AGAIN_S):
+                        break
+                if self._closing:
+                    return
+                purge = self._purge or not emptied
+                self._rows, self._purge = 0, False
+            emptied = self._move("TRUNCATE" if purge else "PASSIVE") or not purge
+
+    def _move(self, mode: str) -> bool:
+        """Whether nothing stood in the way."""
+        try:
+            row = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            # A full disk: the log stands in the WAL, and is moved when there is space.
+            logger.warning("the WAL was not moved: %s", error)
+            return False
+        busy: int = row[0]
+        return not busy
 
 
 def _connect(path: Path) -> sqlite3.Connection:

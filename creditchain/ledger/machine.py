@@ -30,7 +30,7 @@ from creditchain.ledger.book import (
     insertion,
     statements_of,
 )
-from creditchain.ledger.database import BUSY_WAIT_MS, Database, failure_code
+from creditchain.ledger.database import Checkpointer, Database, failure_code
 from creditchain.ledger.failure import LedgerFailure, LedgerStopped, StorageFull
 from creditchain.ledger.order import START, Batch, Outcome, Placed, Position, digest_of
 from creditchain.ledger.publisher import Admitted, Answer, Publisher
@@ -54,13 +54,10 @@ SCREENED_REMEMBERED: Final = 8_192
 """Bodies whose signature was checked at the door and that wait to be decided: more than the queue
 and a batch together, so that nothing is verified twice."""
 
-_PURGE_WAIT_MS: Final = 50
-"""How long the writer waits for readers before it leaves the emptying of the WAL for later."""
-
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stands:
     """The body is in the log: as a new entry, or it has been for a while."""
 
@@ -70,7 +67,7 @@ class Stands:
     entry: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Falls:
     """The body is refused, in a log of `size`."""
 
@@ -79,7 +76,7 @@ class Falls:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fails:
     """The law itself failed on this body: our mistake, for people to look into."""
 
@@ -181,7 +178,7 @@ class Machine:
         self._law = law
         self._register = register
         self._find_key = find_key(self._book)
-        self._purge = False
+        self._checkpointer = Checkpointer(database)
 
     # Order's side.
 
@@ -301,9 +298,7 @@ class Machine:
         for tile, data in outcome.tiles:
             self._tiles.put(tile.level, tile.n, FullTile.of(data))
         self._publisher.publish(edge, outcome.root, note)
-        self._purge = self._purge or bool(outcome.erased)
-        if self._purge:
-            self._empty_wal()
+        self._checkpointer.nudge(len(outcome.rows), purge=bool(outcome.erased))
 
     def answer(self, batch: Batch, outcome: Executed) -> list[Placed[Answer | Exception]]:
         """What the submitters of a committed batch are told."""
@@ -345,6 +340,7 @@ class Machine:
 
     def close(self) -> None:
         """Closes the connection; SQLite then moves the WAL into the file."""
+        self._checkpointer.close()
         self._connection.close()
 
     # Deciding.
@@ -475,17 +471,6 @@ class Machine:
                 f"the head register was not written ({error}). The batch is in the log, and its "
                 "submitters hear so when they repeat. Check the disk, then start the hub again."
             ) from error
-
-    def _empty_wal(self) -> None:
-        """Moves the WAL into the file and empties it: it still holds the page of an erased body."""
-        try:
-            self._connection.execute(f"PRAGMA busy_timeout={_PURGE_WAIT_MS}")
-            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._purge = bool(busy)
-        except sqlite3.Error as error:
-            logger.warning("the WAL is not emptied yet: %s", error)
-        finally:
-            self._connection.execute(f"PRAGMA busy_timeout={BUSY_WAIT_MS}")
 
 
 _NO_SPACE: Final = frozenset(

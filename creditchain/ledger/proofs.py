@@ -7,11 +7,11 @@ of text is made once. A test holds the two to the same bytes.
 
 from __future__ import annotations
 
+from binascii import b2a_base64
 from collections.abc import Callable
 
 from creditchain.tlog.merkle import Coord, fold, perfect_subtrees
 from creditchain.tlog.tlogproof import HEADER
-from creditchain.tlog.wire import encode_base64
 
 
 class ProofTexts:
@@ -31,8 +31,8 @@ class ProofTexts:
         left = ""
         for place, peak in enumerate(peaks):
             right = roots[place + 1 :]
-            self._above[peak] = (encode_base64(fold(right)) + "\n" if right else "") + left
-            left = encode_base64(roots[place]) + "\n" + left
+            self._above[peak] = (_line(fold(right)) if right else "") + left
+            left = _line(roots[place]) + left
 
     def text(self, index: int) -> str:
         """The proof of the entry at `index`."""
@@ -41,7 +41,11 @@ class ProofTexts:
     def _lines(self, level: int, index: int) -> str:
         known = self._above.get((level, index))
         if known is None:
-            sibling = encode_base64(self._hash_at(level, index ^ 1))
-            known = f"{sibling}\n{self._lines(level + 1, index >> 1)}"
-            self._above[level, index] = known
+            sibling = _line(self._hash_at(level, index ^ 1))
+            known = self._above[level, index] = sibling + self._lines(level + 1, index >> 1)
         return known
+
+
+def _line(data: bytes) -> str:
+    """Base64 and a newline, which is how the C function behind all of them writes it anyway."""
+    return b2a_base64(data).decode("ascii")

@@ -72,7 +72,7 @@ class Outcome(Generic[A]):
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placed(Generic[A]):
     """What became of a submitted item; `height` of the batch that decided it (for a known id: that
     told it), `index` in the log, None if it is not there."""
