@@ -102,11 +102,13 @@ async def check_copy(folder: Path, genesis: Genesis, processes: int | None = Non
 
 def _compare(own: Engine, second: Engine, verdict: Verdict) -> None:
     size = verdict.size
+    verdict.problems += _wrong_bodies(own, second)
     ours, theirs = _findings(own, size), _findings(second, size)
     if verdict.erased == 0:
         problems = [f"finding {f} is not in the copy" for f in sorted(theirs - ours)]
         problems += [f"finding {f} does not come again" for f in sorted(ours - theirs)]
         verdict.problems += problems
+    verdict.problems += [f"tile {name} differs" for name in _differing_tiles(own, second, size)]
     differing = list(_differing(own, second, size))
     if verdict.erased:
         verdict.unsure = len(differing)
@@ -117,7 +119,7 @@ def _compare(own: Engine, second: Engine, verdict: Verdict) -> None:
 
 
 def _findings(engine: Engine, size: int) -> set[str]:
-    """The findings about entries below `size`; those about the tree or the feed do not repeat."""
+    """The findings about entries below `size`; those about what a hub served do not repeat."""
     with engine.begin() as connection:
         rows = connection.exec_driver_sql(
             "SELECT code, idx, detail FROM finding WHERE idx < ? AND code NOT IN "
@@ -144,6 +146,29 @@ def _differing(own: Engine, second: Engine, size: int) -> Iterator[str]:
                 if a != b:
                     yield f"{a[0]} {a[1]}"
                 a, b = next(left, None), next(right, None)
+
+
+def _wrong_bodies(own: Engine, second: Engine) -> list[str]:
+    """Bodies of our own that are not what was committed to, or gone without our knowing why."""
+    with own.begin() as mine, second.begin() as its:
+        holes = {row[0] for row in mine.exec_driver_sql("SELECT idx FROM hole")}
+        wrong = its.exec_driver_sql(
+            "SELECT code, idx FROM finding WHERE code IN ('BODY_ALTERED', 'BODY_WITHHELD')"
+        ).fetchall()
+    return [f"{code} at {idx}, in our own copy" for code, idx in wrong if idx not in holes]
+
+
+def _differing_tiles(own: Engine, second: Engine, size: int) -> Iterator[str]:
+    """Full tiles below `size` that are not what the entries make them."""
+    query = "SELECT level, n, data FROM tile ORDER BY level, n"
+    with own.begin() as mine, second.begin() as its:
+        theirs = iter(its.exec_driver_sql(query))
+        for level, n, data in mine.exec_driver_sql(query):
+            if (n + 1) << 8 * (level + 1) <= size and next(theirs, None) != (level, n, data):
+                yield f"{level}/{n}"
+                return
+        if next(theirs, None) is not None:
+            yield "at the end"
 
 
 def _records(connection: Any, size: int) -> Iterator[tuple[str, str, str]]:

@@ -83,11 +83,11 @@ def init(
 @app.command()
 def serve(data: Folder = _HERE) -> None:
     """Follow the hub and answer over HTTP until stopped."""
+    from creditchain.logs import set_up_logs
     from regulator.serve import serve as run
-    from regulator.serve import set_up_logging
 
     config = _load(data)
-    set_up_logging(config.log_level)
+    set_up_logs(config.log_level)
     _run(lambda: run(config))
 
 
@@ -100,11 +100,12 @@ def follow(
     as_json: AsJson = False,
 ) -> None:
     """Follow the hub without answering over HTTP."""
+    from creditchain.logs import set_up_logs
     from regulator.api import describe
-    from regulator.serve import assemble, set_up_logging
+    from regulator.serve import assemble
 
     config = _load(data)
-    set_up_logging(config.log_level)
+    set_up_logs(config.log_level)
 
     async def run() -> dict[str, Any]:
         async with assemble(config) as observer:
@@ -158,12 +159,12 @@ def status(data: Folder = _HERE, as_json: AsJson = False) -> None:
 @app.command()
 def check(data: Folder = _HERE, as_json: AsJson = False) -> None:
     """Verify and replay our own copy again, from the first entry, without the hub."""
+    from creditchain.logs import set_up_logs
     from regulator.check import check_copy
     from regulator.config import load_genesis
-    from regulator.serve import set_up_logging
 
     config = _load(data)
-    set_up_logging("error")
+    set_up_logs("error")
     genesis = load_genesis(config)
     verdict = _run(lambda: check_copy(config.folder, genesis, config.processes or None))
     if as_json:

@@ -202,7 +202,9 @@ class Follower:
             recently = self._clock() - self._pushed_at_s < self._poll_seconds
             if shown is None and not (recently and self._behind()):
                 shown = await self._poll()
-            await self._follow(shown)
+            if not await self._follow(shown):
+                self._note_fault("the hub shows another history than the one we hold")
+                return False
         except FeedFault as error:
             self._note_fault(str(error))
             return False
@@ -262,9 +264,10 @@ class Follower:
                 Finding(FindingCode.ROLLED_BACK, None, f"from {held.size} to {head.size}", evidence)
             )
 
-    async def _follow(self, shown: Head | None) -> None:
-        if shown is not None:
-            await self._consider(shown)
+    async def _follow(self, shown: Head | None) -> bool:
+        """Follow to what is trusted; False when what was shown is a fork: then nothing is read."""
+        if shown is not None and not await self._consider(shown):
+            return False
         while self._behind():
             await self._copy_up(self._cosigner.head(WITNESS))
         trusted = self._cosigner.head(WITNESS)
@@ -273,9 +276,10 @@ class Follower:
             await self._consider(shown)
         if trusted.size and trusted.size == self._mirror.size:
             await self._settle(trusted)
+        return True
 
-    async def _consider(self, shown: Head) -> None:
-        """Trust a head if it extends ours; else keep the fork. Anything else raises."""
+    async def _consider(self, shown: Head) -> bool:
+        """Trust a head if it extends ours; else keep the fork, and False. Anything else raises."""
         held = self._cosigner.head(WITNESS)
         if shown.size <= held.size:
             if shown.size == held.size:
@@ -284,7 +288,7 @@ class Follower:
                 fork = await self.write(self._cosigner.compare_with_copy, shown)
             if fork is not None:
                 await self._accuse(fork)
-            return
+            return fork is None
         packages = -(-shown.size // TILE_WIDTH) - self._mirror.size // TILE_WIDTH
         if self._mirror.size == held.size and packages <= SMALL:
             fetched = await self._fetch_small(shown)
@@ -292,12 +296,13 @@ class Follower:
                 # Our own entries and these lead to the signed root: the best proof of consistency.
                 await self._store(fetched)
                 await self._trust(shown)
-                return
+                return True
         judged = await self._judge_by_tiles(held, shown)
         if isinstance(judged, Fork):
             await self._accuse(judged)
-        else:
-            await self._trust(shown)
+            return False
+        await self._trust(shown)
+        return True
 
     async def _trust(self, head: Head) -> None:
         await self.write(self._cosigner.trust, head)

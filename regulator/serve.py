@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import structlog
 import uvicorn
 
 from creditchain.client.signer import Signer
@@ -74,18 +71,3 @@ async def serve(config: ObserverConfig) -> None:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-
-
-def set_up_logging(level: str) -> None:
-    """JSON lines on standard error, ours and the libraries'."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(number, logging.WARNING), format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
