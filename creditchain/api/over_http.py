@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -78,13 +79,23 @@ class Request:
     document_id: str | None
 
 
+@cache
+def _documents(introspection: bool) -> Documents:
+    return Documents(SCHEMA, introspection=introspection)
+
+
+@cache
+def _executor() -> Executor:
+    return Executor(SCHEMA)
+
+
 class Operations:
     """What HTTP, SSE and WebSocket share: from a request to a chosen, permitted operation."""
 
     def __init__(self, doors: Doors) -> None:
         self.doors = doors
-        self.documents = Documents(SCHEMA, introspection=doors.limits.introspection)
-        self.executor = Executor(SCHEMA)
+        self.documents = _documents(doors.limits.introspection)
+        self.executor = _executor()
         self.meter = Meter(doors.limits)
         self.in_flight = 0
 

@@ -11,8 +11,7 @@ from creditchain.api.action import ACTIONS, Action, Extra
 from creditchain.client.fresh import fresh_salt
 from creditchain.client.keys import generate_key
 from creditchain.documents import load_operation
-from creditchain.events import Body
-from creditchain.events import codes
+from creditchain.events import Body, codes
 from creditchain.events.consent import (
     ConsentGranted,
     ConsentRefused,

@@ -16,7 +16,7 @@ from creditchain.documents import (
     trusted_documents,
 )
 from tests.unit.api.samples import variables_of
-from tests.unit.api.town import officer_id, open_town, opaque
+from tests.unit.api.town import officer_id, opaque, open_town
 
 ACTORS = {
     "bank": "bank-hana",

@@ -6,8 +6,11 @@ said over HTTP, as clients say it, except the founding.
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,8 +72,12 @@ def opaque(prefix: str, name: str) -> str:
 class Town:
     """The consortium and its doors; `say` posts a mutation signed by an actor."""
 
-    def __init__(self, folder: Path, **doors: Any) -> None:
+    def __init__(self, folder: Path, like: Town | None = None, **doors: Any) -> None:
         self.folder = folder
+        if like is not None:
+            self._copy(like)
+            self.open(**doors)
+            return
         self.clock = Clock()
         self.keys: dict[str, PrivateKey] = {}
         self.seal_keys: dict[str, PrivateKey] = {}
@@ -92,6 +99,16 @@ class Town:
         self.ledger_keys, self.hub = keys, hub
         self.engine = open_private_store(folder / "private.db")
         self.open(**doors)
+
+    def _copy(self, like: Town) -> None:
+        """Takes over a closed town: its files and its keys."""
+        for path in like.folder.iterdir():
+            shutil.copy(path, self.folder / path.name)
+        self.clock = Clock()
+        self.clock.ms = like.clock.ms
+        self.keys, self.seal_keys, self.tokens = dict(like.keys), dict(like.seal_keys), {}
+        self.policy, self.ledger_keys, self.hub = like.policy, like.ledger_keys, like.hub
+        self.engine = open_private_store(self.folder / "private.db")
 
     def open(self, **doors: Any) -> None:
         """Opens the ledger and the doors, also a second time."""
@@ -363,13 +380,26 @@ def mutation_of(
 
 @asynccontextmanager
 async def open_town(folder: Path, **doors: Any) -> AsyncIterator[Town]:
-    """A settled town."""
-    town = Town(folder, **doors)
+    """A settled town; a copy of one that was settled for the whole run."""
+    town = Town(folder, like=await _settled(), **doors)
     try:
-        await town.settle()
         yield town
     finally:
         await town.close()
+
+
+_SETTLED: list[tuple[Town, tempfile.TemporaryDirectory[str]]] = []
+
+
+async def _settled() -> Town:
+    if not _SETTLED:
+        folder = tempfile.TemporaryDirectory(prefix="town-")
+        town = Town(Path(folder.name))
+        await town.settle()
+        await town.close()
+        _SETTLED.append((town, folder))
+        atexit.register(folder.cleanup)
+    return _SETTLED[0][0]
 
 
 def unsigned(token: str) -> dict[str, Any]:
