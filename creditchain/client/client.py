@@ -198,6 +198,10 @@ class Client:
         """Lets go of the connections."""
         await self._http.aclose()
 
+    async def token(self) -> str:
+        """An access token, for what is read beside this client; raises `SignInRefused`."""
+        return await self._tokens.token()
+
     # Saying something.
 
     async def submit(
