@@ -16,6 +16,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -33,6 +34,7 @@ from creditchain.ledger.book import (
 from creditchain.ledger.database import Checkpointer, Database, failure_code
 from creditchain.ledger.failure import LedgerFailure, LedgerStopped, StorageFull
 from creditchain.ledger.order import START, Batch, Outcome, Placed, Position, digest_of
+from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.publisher import Admitted, Answer, Publisher
 from creditchain.ledger.register import HeadRegister
 from creditchain.ledger.tiles import FullTile, StoredTiles
@@ -49,6 +51,9 @@ Step = Callable[[str], None]
 
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 """Bodies in one batch: a transaction stays small even when each body has 64 KiB."""
+
+_ROWS_BESIDE: Final = 128
+"""From so many rows on, a transaction is worth a thread of its own; below, the hand-over is not."""
 
 SCREENED_REMEMBERED: Final = 8_192
 """Bodies whose signature was checked at the door and that wait to be decided: more than the queue
@@ -179,6 +184,8 @@ class Machine:
         self._register = register
         self._find_key = find_key(self._book)
         self._checkpointer = Checkpointer(database)
+        self._beside = ThreadPoolExecutor(1, "ledger-sqlite")
+        self._prepared: list[Placed[Answer | Exception]] | None = None
 
     # Order's side.
 
@@ -284,26 +291,66 @@ class Machine:
         edge = outcome.edge
         note = self._publisher.sign(edge.size, outcome.root)
         statements = self._statements(batch, outcome, digest, note)
+        filled = [(tile, FullTile.of(data)) for tile, data in outcome.tiles]
+        writing = self._begin_write(statements)
+        prepared = self._prepare(batch, outcome, filled, note)
         try:
-            self._write(statements)
+            writing.result()
         except (sqlite3.Error, OSError) as error:
             self._resolve(error, edge.size, outcome.root)
         self.step("committed")
         self._register_head(note)
         self.step("registered")
+        self._prepared = prepared
         self.state = State(Position(batch.height, digest), batch.at, edge, outcome.root)
         self._records.publish(
             (key, change.after) for key, change in outcome.overlay.changes.items()
         )
-        for tile, data in outcome.tiles:
-            self._tiles.put(tile.level, tile.n, FullTile.of(data))
+        for tile, full in filled:
+            self._tiles.put(tile.level, tile.n, full)
         self._publisher.publish(edge, outcome.root, note)
         self._checkpointer.nudge(len(outcome.rows), purge=bool(outcome.erased))
 
     def answer(self, batch: Batch, outcome: Executed) -> list[Placed[Answer | Exception]]:
         """What the submitters of a committed batch are told."""
-        proofs = self._publisher.proofs()
-        height = batch.height if outcome.rows else self.state.position.height
+        if outcome.rows:
+            assert self._prepared is not None, "the batch was committed"
+            prepared, self._prepared = self._prepared, None
+            return prepared
+        return self._answers(batch, outcome, self._publisher.proofs(), self.state.position.height)
+
+    def _prepare(
+        self,
+        batch: Batch,
+        outcome: Executed,
+        filled: Sequence[tuple[Tile, FullTile]],
+        note: str,
+    ) -> list[Placed[Answer | Exception]]:
+        """Makes the answers while the batch is being written; nobody gets them before it is."""
+        fresh = {(tile.level, tile.n): full for tile, full in filled}
+        edge = outcome.edge
+
+        def hash_at(level: int, index: int) -> bytes:
+            found = edge.find_hash(level, index)
+            if found is not None:
+                return found
+            full = fresh.get((level >> 3, index >> (8 - (level & 7))))
+            if full is not None:
+                return full.hash_at(level & 7, index)
+            return self._tiles.hash_at(level, index, edge)
+
+        try:
+            proofs = ProofTexts(edge.size, hash_at, note)
+            return self._answers(batch, outcome, proofs, batch.height)
+        except Exception as error:
+            # The batch is being committed all the same: its submitters hear that something is
+            # wrong, and get their entries when they repeat.
+            logger.exception("the answers of batch %d cannot be made", batch.height)
+            return [Placed(batch.height, None, error) for _ in outcome.answers]
+
+    def _answers(
+        self, batch: Batch, outcome: Executed, proofs: ProofTexts, height: int
+    ) -> list[Placed[Answer | Exception]]:
         placed: list[Placed[Answer | Exception]] = []
         for verdict in outcome.answers:
             if isinstance(verdict, Stands):
@@ -341,6 +388,7 @@ class Machine:
     def close(self) -> None:
         """Closes the connection; SQLite then moves the WAL into the file."""
         self._checkpointer.close()
+        self._beside.shutdown()
         self._connection.close()
 
     # Deciding.
@@ -410,6 +458,21 @@ class Machine:
             insertion("batch", _BATCH_COLUMNS, [row]),
             insertion("checkpoint", _CHECKPOINT_COLUMNS, [checkpoint]),
         ]
+
+    def _begin_write(self, statements: Sequence[Statement]) -> Future[None]:
+        """Starts the transaction; the result is that it is committed."""
+        rows = sum(len(statement.rows) for statement in statements)
+        if rows >= _ROWS_BESIDE:
+            # SQLite works without Python's lock, so the answers are made at the same time.
+            return self._beside.submit(self._write, statements)
+        done: Future[None] = Future()
+        try:
+            self._write(statements)
+        except (sqlite3.Error, OSError) as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
 
     def _write(self, statements: Sequence[Statement]) -> None:
         connection = self._connection

@@ -49,6 +49,11 @@ class FullTile:
             )
         return cls(tuple(rows[:-1]), rows[-1])
 
+    def hash_at(self, row: int, index: int) -> bytes:
+        """The hash of `rows[row]` for the subtree `index` of the whole tree, one of this tile's."""
+        start = index % (TILE_WIDTH >> row) * HASH_BYTES
+        return self.rows[row][start : start + HASH_BYTES]
+
 
 class StoredTiles:
     """Full tiles by place. Safe for threads as far as `fetch` is."""
@@ -88,9 +93,7 @@ class StoredTiles:
         if found is not None:
             return found
         tile_level, row = divmod(level, 8)
-        n, place = divmod(index, TILE_WIDTH >> row)
-        hashes = self.full(tile_level, n, edge).rows[row]
-        return hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+        return self.full(tile_level, index >> (8 - row), edge).hash_at(row, index)
 
     def read(self, level: int, n: int, width: int, edge: Edge) -> bytes | None:
         """The first `width` hashes of a tile, None if the tree of `edge` has not that many."""
