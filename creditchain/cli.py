@@ -14,6 +14,8 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import closing
+from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
@@ -78,7 +80,16 @@ ProfileName = Annotated[
         "--profile", "-p", help="Profile: a name or a file.", envvar="CREDITCHAIN_PROFILE"
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+# Whether the command under way prints JSON: its failures then do so too.
+_JSON: ContextVar[bool] = ContextVar("as_json", default=False)
+
+
+def _note_json(value: bool) -> bool:
+    _JSON.set(value)
+    return value
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=_note_json)]
 Observed = Annotated[bool, typer.Option("--observed", help="Wait until the regulator cosigned.")]
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
 ConsentId = Annotated[str, typer.Argument(help="The consent's id.")]
@@ -1152,13 +1163,11 @@ def verify_a_log(
     note = None if checkpoint is None else _read(checkpoint)
     try:
         if where.startswith(("http://", "https://")):
-            token = None
-            if profile is not None:
-                token = _token(profile)
+            token = None if profile is None else _token(profile)
             files: Any = LogUrl(where, token)
         else:
             files = LogFolder(Path(where))
-        with _progress(as_json, "entries", None) as advance:
+        with closing(files), _progress(as_json, "entries", None) as advance:
             verdict = verify_log(
                 files,
                 _pinned(trust),
@@ -1546,8 +1555,8 @@ def _text(value: Any) -> str:
         case {"amount": int(amount), "currency": str(currency)}:
             if currency in WHOLE_CURRENCIES:
                 return f"{amount:,} {currency}"
-            sign, (whole, rest) = "-" * (amount < 0), divmod(abs(amount), 100)
-            return f"{sign}{whole:,}.{rest:02d} {currency}"
+            sign, (whole, minor) = "-" * (amount < 0), divmod(abs(amount), 100)
+            return f"{sign}{whole:,}.{minor:02d} {currency}"
         case {"id": id, **rest} if set(rest) <= {"name", "schema", "status", "uscc"}:
             return f"{id} {rest['name']}" if rest.get("name") else str(id)
         case dict():
@@ -1581,10 +1590,7 @@ def _print_json(value: object) -> None:
 
 def _fail(code: int, message: str, facts: Mapping[str, Any] | None = None) -> NoReturn:
     """Ends the command: a sentence on standard error, and with --json an object beside it."""
-    import click
-
-    context = click.get_current_context(silent=True)
-    if context is not None and context.params.get("as_json"):
+    if _JSON.get():
         _print_json({"error": message, **(facts or {})})
     typer.echo(f"creditchain: {message}", err=True)
     raise typer.Exit(code)

@@ -371,6 +371,9 @@ class LogFolder:
             raise CannotReach(f"{self._folder / path}: {error.strerror}") from None
         return data if len(data) <= bytes_max else None
 
+    def close(self) -> None:
+        """Nothing is kept open."""
+
 
 class LogUrl:
     """A log at a URL, its prefix: `https://hub.example/log`. With a token also what is withheld."""
