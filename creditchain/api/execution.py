@@ -149,6 +149,8 @@ class Documents:
             error = error.with_traceback(None)
             if f"more than {TOKENS_MAX} tokens" in error.message:
                 error = _too_complex(f"Over {TOKENS_MAX} tokens.")
+            elif "nested too deeply" in error.message:
+                error = _too_complex("The document is nested too deeply.")
             return Prepared(None, (error,))
         try:
             # Before the specification's rules, some of which take their time over a bomb.

@@ -54,8 +54,8 @@ JSON_TYPE: Final = "application/json"
 STREAM_TYPE: Final = "text/event-stream"
 
 
-QUERY_STRING_BYTES_MAX: Final = 65_536
-"""Of a GET; servers and proxies stop earlier."""
+QUERY_STRING_BYTES_MAX: Final = 16_384
+"""Of a GET; many servers and proxies stop earlier."""
 
 
 class Unfit(Exception):

@@ -39,6 +39,9 @@ MUTATION_COST: Final = 20
 NESTING_MAX: Final = 100
 """Fields, fragments and inline fragments inside each other, before anything recursive runs."""
 
+REPEATS_MAX: Final = 8
+"""The same response name in one selection set; the specification's rule compares all pairs."""
+
 PAGED_COST: Final = 100
 """Items assumed where `first` is a variable: the largest page."""
 
@@ -103,8 +106,13 @@ class _Walk:
         if nesting > NESTING_MAX:
             raise TooComplex(f"Selections are nested over {NESTING_MAX} deep.")
         cost = depth = 0
+        names: dict[str, int] = {}
         for node in selected.selections:
             if isinstance(node, FieldNode):
+                name = node.alias.value if node.alias else node.name.value
+                names[name] = names.get(name, 0) + 1
+                if names[name] > REPEATS_MAX:
+                    raise TooComplex(f"{name[:40]} is selected over {REPEATS_MAX} times.")
                 more, deeper = 1, 1
                 if node.selection_set is not None:
                     inner, below = self._selections(node.selection_set, nesting + 1)
