@@ -357,19 +357,15 @@ def officer_appoint(
     as_json: AsJson = False,
 ) -> None:
     """Appoint an officer: a fresh opaque id, the roles, and the endorsed key."""
-    from creditchain.client.fresh import fresh_officer_id, fresh_salt
+    from creditchain.client.fresh import fresh_officer_id, fresh_row
     from creditchain.client.signer import now_ms
-    from creditchain.events import b64u, canonical_json, unb64u
     from creditchain.events.codes import Role
     from creditchain.events.officer import OfficerAppointed
-    from creditchain.fingerprint import fingerprint
 
-    salt, officer = fresh_salt(), fresh_officer_id()
-    identity = b64u(fingerprint(unb64u(salt), canonical_json({"name": name})))
+    officer, (row, identity) = fresh_officer_id(), fresh_row(name=name)
     roles = tuple(sorted({_code(Role, text) for text in role}))
     until = None if days is None else now_ms() + days * DAY_MS
     body = OfficerAppointed(officer, roles, _public_key(key), identity, until)
-    row = {"name": name, "salt": salt}
     _say(profile, as_json, body, {"officer": officer}, directory=row)
 
 
@@ -405,18 +401,18 @@ def enrol(
     as_json: AsJson = False,
 ) -> None:
     """Vouch for an enterprise: a fresh opaque id, and the key its authorised person signs with."""
-    from creditchain.client.fresh import fresh_enterprise_id, fresh_salt
-    from creditchain.events import b64u, canonical_json, unb64u
+    from creditchain.client.fresh import fresh_enterprise_id, fresh_row, fresh_salt
+    from creditchain.events import b64u, unb64u
     from creditchain.events.enterprise import EnterpriseEnrolled
     from creditchain.fingerprint import fingerprint
 
-    code = _uscc(uscc)
-    salt, enterprise = fresh_salt(), fresh_enterprise_id()
-    identity = fingerprint(unb64u(salt), canonical_json({"name": name, "uscc": code}))
-    paper = fingerprint(unb64u(fresh_salt()), _read(authority))
-    body = EnterpriseEnrolled(enterprise, b64u(identity), region, _public_key(key), b64u(paper))
-    row = {"name": name, "salt": salt, "uscc": code}
-    _say(profile, as_json, body, {"enterprise": enterprise}, directory=row)
+    enterprise, (row, identity) = fresh_enterprise_id(), fresh_row(name=name, uscc=_uscc(uscc))
+    salt = fresh_salt()
+    paper = b64u(fingerprint(unb64u(salt), _read(authority)))
+    body = EnterpriseEnrolled(enterprise, identity, region, _public_key(key), paper)
+    # Whoever keeps the paper needs its salt, to show one day that it is the one.
+    told = {"enterprise": enterprise, "authoritySalt": salt}
+    _say(profile, as_json, body, told, directory=row)
 
 
 # Products.
@@ -909,16 +905,13 @@ def objection_raise(
     as_json: AsJson = False,
 ) -> None:
     """Object to what is recorded about you. By the enterprise."""
-    from creditchain.client.fresh import fresh_salt
-    from creditchain.events import b64u, unb64u
+    from creditchain.client.fresh import fresh_row
     from creditchain.events.codes import Section
     from creditchain.events.objection import ObjectionRaised
-    from creditchain.fingerprint import fingerprint
 
-    salt = fresh_salt()
-    digest = b64u(fingerprint(unb64u(salt), text.encode("utf-8")))
+    row, digest = fresh_row(text=text)
     body = ObjectionRaised(holder, _code(Section, section), digest, order)
-    _say(profile, as_json, body, statement={"text": text, "salt": salt})
+    _say(profile, as_json, body, statement=row)
 
 
 @objection_app.command("answer")
@@ -930,16 +923,13 @@ def objection_answer(
     as_json: AsJson = False,
 ) -> None:
     """Answer an objection. By its holder."""
-    from creditchain.client.fresh import fresh_salt
-    from creditchain.events import b64u, unb64u
+    from creditchain.client.fresh import fresh_row
     from creditchain.events.codes import ObjectionOutcome
     from creditchain.events.objection import ObjectionAnswered
-    from creditchain.fingerprint import fingerprint
 
-    salt = fresh_salt()
-    digest = b64u(fingerprint(unb64u(salt), text.encode("utf-8")))
+    row, digest = fresh_row(text=text)
     body = ObjectionAnswered(objection, _code(ObjectionOutcome, outcome), digest)
-    _say(profile, as_json, body, statement={"text": text, "salt": salt})
+    _say(profile, as_json, body, statement=row)
 
 
 @objection_app.command("list")

@@ -285,10 +285,12 @@ def _check_bundle(files: _BundleFiles, trust: Trust | None, verdict: Verdict) ->
     manifest = json.loads(files.read("manifest.json", 64 * BUNDLE_FILES_MAX))
     if not isinstance(manifest, dict) or manifest.get("format") != BUNDLE_FORMAT:
         raise ValueError(f"not a {BUNDLE_FORMAT}")
+    if manifest.keys() != {"format", "log", "events"}:
+        raise ValueError("the manifest has format, log and events")
     genesis = files.read("genesis.body")
     own = Trust.of_genesis(genesis, parse_policy(files.read("policy")))
     judge = own if trust is None else trust
-    if judge.log != own.log:
+    if judge.log != own.log or manifest["log"] != own.origin:
         verdict.blame("the bundle is of another log than the pinned one")
         return
     keys = Keys()
@@ -298,6 +300,8 @@ def _check_bundle(files: _BundleFiles, trust: Trust | None, verdict: Verdict) ->
     gone: dict[int, None] = {}
     last, observed = -1, 0
     for listed in manifest["events"]:
+        if not isinstance(listed, dict) or listed.keys() != {"at", "index"}:
+            raise ValueError("an event of the manifest has at and index")
         index, at = int(listed["index"]), parse_time(listed["at"])
         if index <= last:
             raise ValueError("the events of the manifest are not in the log's order")
