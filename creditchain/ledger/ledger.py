@@ -50,7 +50,7 @@ from creditchain.ledger.publisher import (
 )
 from creditchain.ledger.recovery import check_register, read_cosignatures, read_state
 from creditchain.ledger.register import HeadRegister, fsync_folder
-from creditchain.ledger.tiles import StoredTiles
+from creditchain.ledger.tiles import BLOCK_BYTES, StoredTiles
 from creditchain.rulebook import Book, Refusal, Violation, decide, find_key
 from creditchain.seal import BadSeal, Entry, Sealed, format_entry, seal_of
 from creditchain.tlog.merkle import leaf_hash, leaf_hashes_of
@@ -65,6 +65,8 @@ _ENTRY: Final = "SELECT at, commitment FROM entry WHERE idx = ?"
 _ENTRIES: Final = "SELECT idx, at, commitment FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _BODIES: Final = "SELECT idx, commitment, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _TILE: Final = "SELECT data FROM tile WHERE level = ? AND n = ?"
+_MID: Final = "SELECT mid FROM tile WHERE level = ? AND n = ?"
+_BLOCK: Final = "SELECT substr(data, ?, ?) FROM tile WHERE level = ? AND n = ?"
 _CHECKPOINT: Final = "SELECT note FROM checkpoint WHERE size = ?"
 
 
@@ -94,7 +96,7 @@ class Ledger:
         self._clock = clock
         self._closed = False
         records = Records()
-        self._publisher = Publisher(keys, StoredTiles(self._fetch_tile))
+        self._publisher = Publisher(keys, StoredTiles(self._fetch_tile, self._fetch_block))
         self.book: Book = SqlBook(records, self._fetch)
         """The committed state, for readers."""
         self._find_key = find_key(self.book)
@@ -376,6 +378,13 @@ class Ledger:
 
     def _fetch_tile(self, level: int, n: int) -> bytes | None:
         row = self._fetch(_TILE, (level, n))
+        return None if row is None else row[0]
+
+    def _fetch_block(self, level: int, n: int, part: int | None) -> bytes | None:
+        if part is None:
+            row = self._fetch(_MID, (level, n))
+        else:
+            row = self._fetch(_BLOCK, (part * BLOCK_BYTES + 1, BLOCK_BYTES, level, n))
         return None if row is None else row[0]
 
 

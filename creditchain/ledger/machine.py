@@ -37,7 +37,7 @@ from creditchain.ledger.order import START, Batch, Outcome, Placed, Position, di
 from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.publisher import Admitted, Answer, Publisher
 from creditchain.ledger.register import HeadRegister
-from creditchain.ledger.tiles import FullTile, StoredTiles
+from creditchain.ledger.tiles import StoredTiles, Subtree
 from creditchain.rulebook import NEVER_ERASED, Book, Refusal, Violation, Writes, find_key
 from creditchain.seal import BadSeal, Entry, FindKey, Sealed, format_entry, unseal
 from creditchain.tlog.edge import Edge
@@ -88,6 +88,9 @@ class Fails:
     error: Exception
 
 
+Filled = dict[tuple[int, int], Subtree]
+"""The tiles that a batch filled, by level and number."""
+
 Verdict = Stands | Falls | Fails
 
 
@@ -126,7 +129,7 @@ def no_step(_name: str) -> None:
 
 
 _ENTRY_COLUMNS: Final = ("idx", "at", "commitment", "id", "by", "type", "body")
-_TILE_COLUMNS: Final = ("level", "n", "data")
+_TILE_COLUMNS: Final = ("level", "n", "mid", "data")
 _BATCH_COLUMNS: Final = ("height", "previous", "digest", "at", "first_index", "count")
 _CHECKPOINT_COLUMNS: Final = ("size", "root", "note", "at")
 _KNOWN: Final = (
@@ -290,8 +293,8 @@ class Machine:
         digest = digest_of(batch.height, batch.previous, batch.at, outcome.commitments)
         edge = outcome.edge
         note = self._publisher.sign(edge.size, outcome.root)
-        statements = self._statements(batch, outcome, digest, note)
-        filled = [(tile, FullTile.of(data)) for tile, data in outcome.tiles]
+        filled = {(tile.level, tile.n): Subtree.of(data) for tile, data in outcome.tiles}
+        statements = self._statements(batch, outcome, filled, digest, note)
         writing = self._begin_write(statements)
         prepared = self._prepare(batch, outcome, filled, note)
         try:
@@ -306,8 +309,6 @@ class Machine:
         self._records.publish(
             (key, change.after) for key, change in outcome.overlay.changes.items()
         )
-        for tile, full in filled:
-            self._tiles.put(tile.level, tile.n, full)
         self._publisher.publish(edge, outcome.root, note)
         self._checkpointer.nudge(len(outcome.rows), purge=bool(outcome.erased))
 
@@ -323,18 +324,17 @@ class Machine:
         self,
         batch: Batch,
         outcome: Executed,
-        filled: Sequence[tuple[Tile, FullTile]],
+        filled: Filled,
         note: str,
     ) -> list[Placed[Answer | Exception]]:
         """Makes the answers while the batch is being written; nobody gets them before it is."""
-        fresh = {(tile.level, tile.n): full for tile, full in filled}
         edge = outcome.edge
 
         def hash_at(level: int, index: int) -> bytes:
             found = edge.find_hash(level, index)
             if found is not None:
                 return found
-            full = fresh.get((level >> 3, index >> (8 - (level & 7))))
+            full = filled.get((level >> 3, index >> (8 - (level & 7))))
             if full is not None:
                 return full.hash_at(level & 7, index)
             return self._tiles.hash_at(level, index, edge)
@@ -439,9 +439,9 @@ class Machine:
     # Writing.
 
     def _statements(
-        self, batch: Batch, outcome: Executed, digest: bytes, note: str
+        self, batch: Batch, outcome: Executed, filled: Filled, digest: bytes, note: str
     ) -> list[Statement]:
-        tiles = [(tile.level, tile.n, data) for tile, data in outcome.tiles]
+        tiles = [(level, n, full.mid, full.rows[0]) for (level, n), full in filled.items()]
         first = outcome.rows[0][0]
         row = (batch.height, batch.previous, digest, batch.at, first, len(outcome.rows))
         checkpoint = (outcome.edge.size, outcome.root, note, batch.at)

@@ -82,9 +82,11 @@ tile: Final = Table(
     metadata,
     Column("level", Integer, primary_key=True, autoincrement=False),
     Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("mid", LargeBinary(512), nullable=False),
     Column("data", LargeBinary(8192), nullable=False),
 )
-"""Full tiles only; a partial one is rendered from the edge or cut from the full one."""
+"""Full tiles only; a partial one is rendered from the edge or cut from the full one. `mid` are the
+16 hashes half-way up the tile, for proofs."""
 
 checkpoint: Final = Table(
     "checkpoint",

@@ -10,7 +10,12 @@ import pytest
 from creditchain.ledger.failure import LedgerDamaged
 from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.publisher import HubKeys, Publisher
-from creditchain.ledger.tiles import TILES_REMEMBERED, FullTile, StoredTiles
+from creditchain.ledger.tiles import (
+    BLOCKS_REMEMBERED,
+    TILES_REMEMBERED,
+    StoredTiles,
+    Subtree,
+)
 from creditchain.rulebook import Refusal, Violation
 from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
 from creditchain.tlog.edge import Edge, EdgeReader
@@ -113,15 +118,39 @@ def test_a_tile_is_read_once():
     log = Log(2000)
     for _ in range(3):
         log.tiles.read(0, 2, 256, log.edge)
-    assert log.fetched == 1
+        log.hash_at(0, 600)
+    assert log.fetched == 3  # the tile, a block of it and the block on top
 
 
-def test_remembered_tiles_are_bounded():
-    tiles = StoredTiles(lambda _level, _n: None)
-    tile = FullTile.of(bytes(8192))
-    for n in range(TILES_REMEMBERED + 50):
-        tiles.put(0, n, tile)
-    assert len(tiles._known) == TILES_REMEMBERED
+def test_what_is_remembered_is_bounded():
+    log = Log(256 * (TILES_REMEMBERED + 20))
+    for n in range(TILES_REMEMBERED + 20):
+        log.tiles.read(0, n, 256, log.edge)
+    assert len(log.tiles._tiles) == TILES_REMEMBERED
+    recent = type(log.tiles._blocks)(BLOCKS_REMEMBERED)
+    for n in range(BLOCKS_REMEMBERED + 20):
+        recent.put(0, n, Subtree((), b""))
+    assert len(recent) == BLOCKS_REMEMBERED
+    assert recent.get(0, 0) is None
+    assert recent.get(0, BLOCKS_REMEMBERED) is not None
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("part", [None, 0, 7, 15])
+def test_an_altered_block_is_noticed(level: int, part: int | None):
+    log = Log(65_536 + 300)
+
+    def fetch_block(at: int, n: int, which: int | None) -> bytes | None:
+        data = whole._cut_block(at, n, which)
+        assert data is not None
+        return data[:-1] + bytes([data[-1] ^ 1]) if (at, n, which) == (level, 0, part) else data
+
+    whole = StoredTiles(log.fetch)
+    tiles = StoredTiles(log.fetch, fetch_block)
+    leaf = (0 if part is None else part) << (4 if level == 0 else 12)
+    with pytest.raises(LedgerDamaged):
+        tiles.hash_at(0, leaf, log.edge)
+    assert tiles.hash_at(0, 65_536, log.edge) == leaves(1, 65_536)[0]
 
 
 @pytest.mark.parametrize("level", [0, 1])
@@ -147,7 +176,7 @@ def test_a_tile_of_another_shape_is_noticed(data: bytes | None):
 
 def test_a_tile_and_its_parents_cell_forged_together_are_noticed():
     log = Log(65_536 + 300)
-    forged = FullTile.of(bytes(8192))
+    forged = Subtree.of(bytes(8192))
     parent = log.rows[1, 0]
     log.rows[0, 0] = forged.rows[0]
     log.rows[1, 0] = forged.root + parent[32:]
