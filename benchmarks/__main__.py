@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-MEASUREMENTS = ("place_order", "ledger_alone", "catch_up")
+MEASUREMENTS = ("place_order", "ledger_alone", "catch_up", "proof", "memory")
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = Path(__file__).with_name("results.md")
 

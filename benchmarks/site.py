@@ -12,7 +12,7 @@ import random
 import shutil
 import socket
 import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -29,6 +29,9 @@ from fixtures.demo.stage import START_S, Process, Stage, StageFault
 
 TOGETHER: Final = 512
 """Items in one submission while a log is built: the ledger's largest batch."""
+
+AUDITOR: Final = "delta-regulator/auditor-1"
+"""Who may read everything."""
 
 
 class Site:
@@ -84,16 +87,14 @@ class Site:
         with running(self.stage.observer, f"{self.stage.observer_url}/healthz"):
             yield self.stage.observer
 
-    def tokens(self) -> list[str]:
-        """An access token of each ordering officer, from the running hub."""
+    def tokens(self, actors: Sequence[str] | None = None) -> list[str]:
+        """An access token of each actor (of each ordering officer), from the running hub."""
+        actors = trade.ordering_officers() if actors is None else actors
 
         async def sign_in() -> list[str]:
             async with httpx2.AsyncClient(trust_env=False) as http:
                 url = f"{self.stage.url}/token"
-                return [
-                    await Tokens(http, url, trade.signer(officer)).token()
-                    for officer in trade.ordering_officers()
-                ]
+                return [await Tokens(http, url, trade.signer(actor)).token() for actor in actors]
 
         return asyncio.run(sign_in())
 
