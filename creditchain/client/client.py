@@ -179,7 +179,12 @@ class Client:
         self.trust = trust
         self._patience_s = patience_s
         self._http = httpx2.AsyncClient(
-            timeout=_TIMEOUT, transport=transport, follow_redirects=False, trust_env=False
+            timeout=_TIMEOUT,
+            transport=transport,
+            follow_redirects=False,
+            trust_env=False,
+            # Without TLS there are no certificates to load, which takes longer than a request.
+            verify=self.url.startswith("https:"),
         )
         self._tokens = Tokens(self._http, f"{self.url}/token", signer)
 

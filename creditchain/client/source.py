@@ -32,8 +32,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, TextClause, create_engine, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Engine, RowMapping, TextClause, create_engine, event, text
+from sqlalchemy.exc import (
+    ArgumentError,
+    NoSuchColumnError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 
 from creditchain.client.records import RECORD_BYTES_MAX, Record, parse_record
 from creditchain.events import parse_json
@@ -104,7 +109,7 @@ class Source:
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             # The URL may hold a password, so it is not repeated.
             raise BadMapping(f"the database URL: {type(error).__name__}") from None
-        return cls(engine, sections, known)
+        return cls(_read_only(engine), sections, known)
 
     @property
     def sections(self) -> frozenset[Section]:
@@ -131,11 +136,20 @@ class Source:
 
     def _rows(self, select: TextClause, subject: str, most: int) -> Sequence[RowMapping]:
         try:
-            # Never committed: whatever the statement does, the database stays as it is.
             with self._engine.connect() as connection:
                 return connection.execute(select, {"subject": subject}).mappings().fetchmany(most)
         except SQLAlchemyError as error:
             raise SourceUnavailable(f"{type(error).__name__}: {error}".split("\n")[0]) from None
+
+
+def _read_only(engine: Engine) -> Engine:
+    """The engine, unable to change anything; other databases than these two are at least never
+    committed to, and their URL should name a user who may only read."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(postgresql_readonly=True)
+    return engine
 
 
 def _parse_mapping(value: Mapping[str, Any]) -> tuple[TextClause | None, dict[Section, Query]]:
@@ -210,8 +224,8 @@ def _record(row: RowMapping, subject: str, section: Section, query: Query) -> Re
                 if (value := _value(row, column)) is not None
             }
         return parse_record({"subject": subject, "section": section.value, "data": data})
-    except KeyError as error:
-        raise BadRow(f"{section}: the statement gives no column {error}") from None
+    except NoSuchColumnError as error:
+        raise BadRow(f"{section}: {error}") from None
     except (ValueError, TypeError) as error:
         raise BadRow(f"{section}: {error}") from None
 

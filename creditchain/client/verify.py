@@ -384,7 +384,12 @@ class LogUrl:
 
     def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
         self._url = url.rstrip("/")
-        self._http = httpx2.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
+        self._http = httpx2.Client(
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+            verify=self._url.startswith("https:"),
+        )
         self._headers = {"authorization": f"Bearer {token()}"} if token is not None else {}
 
     def read(self, path: str, bytes_max: int) -> bytes | None:

@@ -315,12 +315,9 @@ def test_lists_and_heads_are_shown_to_people(town: Town):
     profile = ("-p", town.profile("bob"))
     for words in (
         ("member", "list"),
-        ("officer", "list"),
         ("product", "list"),
         ("consent", "list"),
         ("order", "list"),
-        ("records", "list"),
-        ("objection", "list"),
         ("log", "head"),
     ):
         result = town.try_run(*words, *profile, as_json=False)
