@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Coroutine
 from typing import Any, Final, cast
 
 from graphql import GraphQLError, OperationType
@@ -184,11 +183,11 @@ class _Connection:
             error = DoorError(ErrorCode.RATE_LIMITED, "Too many operations on one connection.")
             await self._send_errors(id, error)
             return
-        self._running[id] = asyncio.create_task(self._guard(id, self._run(id, request)))
+        self._running[id] = asyncio.create_task(self._work(id, request))
 
-    async def _guard(self, id: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _work(self, id: str, request: Request) -> None:
         try:
-            await work
+            await self._run(id, request)
         except DoorError as error:
             await self._send_errors(id, error)
         except asyncio.CancelledError:

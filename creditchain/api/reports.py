@@ -88,6 +88,8 @@ class Reports:
         order = self._doors.ledger.book.get(Order, match[1])
         if order is None or caller.party not in (order.orderer, order.agency):
             raise NoReport
+        if caller.standing is not Standing.ACTIVE:
+            raise DoorError(ErrorCode.FORBIDDEN, "Only active members exchange reports.")
         if scope["method"] == "POST":
             await self._take(order, caller, scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
@@ -104,8 +106,6 @@ class Reports:
         except BadToken as error:
             raise DoorError(ErrorCode.UNAUTHENTICATED, str(error)) from None
         note_of(scope).actor = caller.actor
-        if caller.standing is not Standing.ACTIVE:
-            raise DoorError(ErrorCode.FORBIDDEN, "Only active members exchange reports.")
         return caller
 
     async def _take(
