@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from creditchain.api import authority, submission
 from creditchain.api.authority import Caller, Relation
 from creditchain.api.failure import DoorError, ErrorCode
+from creditchain.api.limits import PAGE_DEFAULT, PAGE_MAX
 from creditchain.directory import Access, Reader, What
 from creditchain.events import Body, parse_event_object
 from creditchain.events.codes import MemberKind
@@ -44,12 +45,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-
-PAGE_MAX: Final = 100
-"""Most items of one page; a page of orders with their members stays under 100 KB."""
-
-PAGE_DEFAULT: Final = 25
-"""Items of a page when `first` is left out."""
 
 KEYS_MAX: Final = 100
 """Keys shown of one owner; nobody rotates that often."""

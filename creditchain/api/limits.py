@@ -21,6 +21,12 @@ DEPTH_MAX: Final = 20
 COST_MAX: Final = 10_000
 """Cost of a document: a page of 100 orders with every field has about 7,000."""
 
+PAGE_MAX: Final = 100
+"""Most items of one page; a page of orders with their members stays under 100 KB."""
+
+PAGE_DEFAULT: Final = 25
+"""Items of a page when `first` is left out."""
+
 DOCUMENTS_REMEMBERED: Final = 1_024
 """Parsed documents kept; institutions use a few dozen."""
 

@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from creditchain.api.failure import ErrorCode
-from creditchain.api.limits import COST_MAX, DEPTH_MAX
+from creditchain.api.limits import COST_MAX, DEPTH_MAX, PAGE_DEFAULT, PAGE_MAX
 
 ROOT_COST: Final = 5
 """A root field asks the database at least once."""
@@ -41,11 +41,6 @@ NESTING_MAX: Final = 100
 
 REPEATS_MAX: Final = 8
 """The same response name in one selection set; the specification's rule compares all pairs."""
-
-PAGED_COST: Final = 100
-"""Items assumed where `first` is a variable: the largest page."""
-
-PAGE_DEFAULT: Final = 25
 
 
 class TooComplex(Exception):
@@ -143,7 +138,7 @@ class _Walk:
             if argument.name.value == "first":
                 if isinstance(argument.value, IntValueNode):
                     return max(1, min(int(argument.value.value[:9]), 1_000_000))
-                return PAGED_COST
+                return PAGE_MAX  # a variable: the largest page
         return PAGE_DEFAULT if node.name.value in self._paged else 1
 
 

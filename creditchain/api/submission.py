@@ -175,31 +175,45 @@ class _Beside:
             self._refused()
 
 
+def _row(
+    put: Callable[[], object], confirm: Callable[[], bool], discard: Callable[[], object]
+) -> _Beside:
+    """A directory row: staged before, confirmed or discarded after."""
+
+    def confirmed(_at: int) -> None:
+        # Another try of the same event may have been refused meanwhile and taken the row along.
+        if not confirm():
+            put()
+            confirm()
+
+    return _Beside(put, confirmed, discard)
+
+
 def _beside(inquiry: Inquiry, event: Event, extra: dict[str, Any] | None) -> _Beside | None:
     doors = inquiry.doors
     directory, vault, now = doors.directory, doors.vault, doors.now_ms()
     match event.body:
         case OfficerAppointed(officer=id, identity=identity) if extra is not None:
             officer = OfficerRow(**extra)
-            return _Beside(
+            return _row(
                 lambda: directory.put_officer(id, officer, identity, now),
-                lambda _at: directory.confirm(id, identity),
+                lambda: directory.confirm(id, identity),
                 lambda: directory.discard(id, identity),
             )
         case EnterpriseEnrolled(enterprise=id, identity=identity) if extra is not None:
             enterprise = EnterpriseRow(**extra)
-            return _Beside(
+            return _row(
                 lambda: directory.put_enterprise(id, enterprise, identity, now),
-                lambda _at: directory.confirm(id, identity),
+                lambda: directory.confirm(id, identity),
                 lambda: directory.discard(id, identity),
             )
         case ObjectionRaised(statement=identity) | ObjectionAnswered(statement=identity) if (
             extra is not None
         ):
             statement = StatementRow(**extra)
-            return _Beside(
+            return _row(
                 lambda: directory.put_statement(event.id, statement, identity, now),
-                lambda _at: directory.confirm(event.id, identity),
+                lambda: directory.confirm(event.id, identity),
                 lambda: directory.discard(event.id, identity),
             )
         case ReportDelivered(order=order, report=report) if report is not None:

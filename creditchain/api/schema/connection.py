@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import graphene
 
+from creditchain.api.limits import PAGE_DEFAULT, PAGE_MAX
 from creditchain.api.schema.field import many, maybe, one
-
-PAGE_MAX: Final = 100
-"""Most items of one page; a page of orders with their members stays under 100 KB."""
-
-PAGE_DEFAULT: Final = 25
-"""Items of a page when `first` is left out."""
 
 
 class PageInfo(graphene.ObjectType):
@@ -51,7 +46,8 @@ def page_arguments() -> dict[str, graphene.Argument]:
     """The arguments every connection takes."""
     return {
         "first": graphene.Argument(
-            graphene.Int, description=f"At most so many items, 1 to {PAGE_MAX}."
+            graphene.Int,
+            description=f"At most so many items, 1 to {PAGE_MAX}; {PAGE_DEFAULT} if left out.",
         ),
         "after": graphene.Argument(
             graphene.String, description="The end cursor of the page before."

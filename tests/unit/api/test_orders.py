@@ -1,10 +1,13 @@
 """The main job through the doors: what is said, what is answered, what is refused."""
 
+import asyncio
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from creditchain.api.limits import Limits
 from creditchain.client.fresh import fresh_salt
 from creditchain.documents import load_operation
 from creditchain.events import b64u, format_time
@@ -31,7 +34,9 @@ from creditchain.events.order import (
     ReportDelivered,
 )
 from creditchain.events.product import Money
+from creditchain.founding import ObserverKey
 from creditchain.seal import Entry, format_entry, seal
+from creditchain.tlog.cosignature import CosignatureSigner, format_cosigner_vkey
 from creditchain.tlog.note import open_note, parse_vkey
 from creditchain.tlog.tlogproof import check_tlog_proof
 from tests.unit.api.town import (
@@ -417,3 +422,37 @@ async def test_the_time_to_answer_is_the_products(town: Town):
     at = town.ledger.find(payload["order"]["id"])[3]
     assert payload["order"]["dueAt"] == format_time(at + 2 * DAY_MS)
     assert json.loads(town.ledger.body(index))["event"]["id"] == payload["order"]["id"]
+
+
+async def test_an_event_is_observed_once_the_observer_has_cosigned(tmp_path: Path):
+    signer = CosignatureSigner("observer.example/witness", bytes(31) + b"\x01")
+    observer = ObserverKey("witness", format_cosigner_vkey(signer.verifier))
+    town = Town(tmp_path, observer=(observer,), limits=Limits(observed_timeout_s=5))
+
+    async def observe() -> None:
+        size = 0
+        while True:
+            size = await town.ledger.beyond(size)
+            head = town.ledger.head()
+            text = head.note.partition("\n\n")[0] + "\n"
+            line = signer.cosign(text, town.clock() // 1000).line
+            town.ledger.add_cosignatures(head.size, [line])
+
+    observing = asyncio.create_task(observe())
+    try:
+        await town.settle()
+        sealed = town.order(await town.consent())
+        name, variables = mutation_of(sealed.event, proof_of(sealed))
+        data = await town.ask(sealed.event.by, name, **variables, waitFor="OBSERVED")
+        receipt = data["placeOrder"]["receipt"]
+        assert receipt["level"] == "OBSERVED"
+        index, _, _, at = town.ledger.find(sealed.event.id)
+        entry = format_entry(Entry(at, sealed.commitment))
+        proven = check_tlog_proof(receipt["proof"], entry, town.policy)
+        assert proven.index == index
+        assert "observer.example/witness" in receipt["proof"]
+        again = (await town.ask("bank-ivy", "Receipt", id=sealed.event.id))["receipt"]
+        assert again["level"] == "OBSERVED"
+    finally:
+        observing.cancel()
+        await town.close()
