@@ -42,6 +42,9 @@ NO_ANSWER: Final = 3
 
 DAY_MS: Final = 86_400_000
 
+ROW_CHARS_MAX: Final = 1_000
+"""Wider than any row of a list: the terminal wraps what it must, nothing is cut."""
+
 WHOLE_CURRENCIES: Final = frozenset({"JPY", "KRW", "VND"})
 """Currencies without minor units; all others here have two decimals."""
 
@@ -1031,6 +1034,32 @@ def watch(
     _with_client(profile, work)
 
 
+@app.command()
+def ask(
+    document: Annotated[
+        str, typer.Argument(help="A GraphQL document, or - to read it from standard input.")
+    ],
+    variables: Annotated[str, typer.Option(help="Its variables, as a JSON object.")] = "{}",
+    profile: ProfileName = None,
+) -> None:
+    """Ask the hub any GraphQL query, signed in as the profile; prints the answer as JSON."""
+    try:
+        values = json.loads(variables)
+    except ValueError as error:
+        _fail(UNFIT, f"--variables: {error}")
+    if not isinstance(values, dict):
+        _fail(UNFIT, "--variables: not a JSON object")
+    text = sys.stdin.read() if document == "-" else document
+
+    async def work(client: Client) -> dict[str, Any]:
+        return await client.query(text, values)
+
+    answer = _with_client(profile, work)
+    _print_json(answer)
+    if answer.get("errors"):
+        raise typer.Exit(NO_ANSWER)
+
+
 @log_app.command("head")
 def log_head(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Show the head of the log, its signatures checked."""
@@ -1381,12 +1410,13 @@ def _list(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    # One line a row, however narrow the window: ids are there to be copied.
+    table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for node in found:
         table.add_row(*(_text(node.get(column)) for column in columns))
-    Console().print(table)
+    Console(width=ROW_CHARS_MAX).print(table)
 
 
 async def _enterprise(client: Client, text: str) -> str:

@@ -265,9 +265,7 @@ class Client:
 
     async def ask(self, operation: str, **variables: Any) -> Any:
         """The one field of an operation of ours (`creditchain.documents`), repeated if need be."""
-        payload = {"query": load_operation(operation), "variables": variables}
-        response = await self._send("POST", "/graphql", json=payload, code_of=_graphql_code)
-        answer = _object_in(response)
+        answer = await self.query(load_operation(operation), variables)
         errors = answer.get("errors")
         if errors:
             raise _failure(errors[0])
@@ -275,6 +273,11 @@ class Client:
         if not isinstance(data, dict) or len(data) != 1:
             raise HubFailure("INTERNAL", "the hub's answer is not the one field asked for")
         return next(iter(data.values()))
+
+    async def query(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The hub's whole answer to a GraphQL document, `errors` and all."""
+        payload = {"query": document, "variables": dict(variables)}
+        return _object_in(await self._send("POST", "/graphql", json=payload, code_of=_graphql_code))
 
     async def every(self, operation: str, **variables: Any) -> AsyncGenerator[Mapping[str, Any]]:
         """Every item of a connection, page by page, oldest first."""
