@@ -11,6 +11,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -126,8 +127,17 @@ _keys_there: Final = KeysAtHand()
 
 
 def _begin() -> None:
-    """In a new process: an interrupt is for the parent to handle."""
+    """In a new process: interrupts are for the parent to handle, and its end is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # The queue of a parent that was killed never closes: we would wait at it for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _open_there(

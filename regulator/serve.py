@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,11 +45,19 @@ async def assemble(config: ObserverConfig, folder: Path | None = None) -> AsyncI
         yield observer
 
 
+class _Server(uvicorn.Server):
+    """uvicorn would raise a signal again when it is done, before we have put things away."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def serve(config: ObserverConfig) -> None:
     """Follow and answer until told to stop (SIGINT, SIGTERM)."""
     async with assemble(config) as observer:
         limits = Limits(config.mirror_wait_s, config.stale_after_s)
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 create_app(observer, limits),
                 host=config.host,
@@ -60,6 +69,9 @@ async def serve(config: ObserverConfig) -> None:
                 timeout_graceful_shutdown=DRAIN_SECONDS,
             )
         )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, setattr, server, "should_exit", True)
         following = asyncio.create_task(observer.follower.run())
         # Following ends only by a fault of our own; then there is nothing left to serve.
         following.add_done_callback(lambda _: setattr(server, "should_exit", True))

@@ -1,0 +1,84 @@
+"""The observer as its own process: it serves, cosigns, is killed, and goes on where it was."""
+
+import asyncio
+import json
+import signal
+import sys
+
+import httpx2
+
+from creditchain.tlog.cosignature import open_cosignatures, parse_cosigner_vkey
+from creditchain.tlog.witness import format_add_checkpoint
+from regulator.config import make_observer
+from tests.lying_hub.honest import Consortium, HonestFeed
+from tests.lying_hub.http import hub_at
+from tests.unit.regulator.raw_hub import free_port
+
+PATIENCE_S = 60
+
+
+async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
+    consortium = Consortium(41)
+    consortium.play(300)
+    port = free_port()
+    observer = f"http://127.0.0.1:{port}"
+    async with (
+        hub_at(HonestFeed(consortium.log)) as url,
+        httpx2.AsyncClient(timeout=PATIENCE_S) as client,
+    ):
+        vkeys = make_observer(
+            tmp_path, "observer.example", hub_url=url, port=port, poll_every_s=3_600, processes=1
+        )
+        (tmp_path / "genesis.body").write_bytes(consortium.genesis)
+
+        async def cosigned(name):
+            """The newest checkpoint, cosigned under a name; from wherever the observer is."""
+            old = consortium.log.size
+            while True:
+                body = format_add_checkpoint(old, consortium.log.prove(old), consortium.log.note)
+                answer = await client.post(f"{observer}/{name}/add-checkpoint", content=body)
+                if answer.status_code != 409:
+                    break
+                old = int(answer.text)
+            assert answer.status_code == 200, answer.text
+            text = consortium.log.note.partition("\n\n")[0] + "\n"
+            open_cosignatures(answer.text, text, [parse_cosigner_vkey(vkeys[name])])
+
+        process = await _serve(tmp_path, client, observer)
+        await asyncio.gather(cosigned("witness"), cosigned("mirror"))
+        consortium.play(50)
+        await cosigned("witness")
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+        process = await _serve(tmp_path, client, observer)
+        consortium.play(20)
+        await asyncio.gather(cosigned("witness"), cosigned("mirror"))
+        status = (await client.get(f"{observer}/status")).json()
+        assert status["size"] == status["trusted"] == consortium.log.size
+        assert status["violations"] == 0
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
+        assert all(json.loads(line)["event"] for line in errors.decode().splitlines())
+
+
+async def _serve(folder, client, observer):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "regulator",
+        "serve",
+        "--data",
+        str(folder),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    for _ in range(PATIENCE_S * 20):
+        assert process.returncode is None, (await process.stderr.read()).decode()
+        try:
+            if (await client.get(f"{observer}/healthz")).status_code == 200:
+                return process
+        except httpx2.TransportError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the observer does not answer")
