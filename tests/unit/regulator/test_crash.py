@@ -39,7 +39,7 @@ def contents(path: Path) -> list[list[tuple]]:
 
 async def test_kill_9_at_any_moment_leaves_a_copy_that_goes_on(tmp_path):
     consortium = Consortium(21)
-    consortium.play(6_000)
+    consortium.play(3_300)
     killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
     killed.mkdir()
     undisturbed.mkdir()
@@ -144,7 +144,7 @@ async def test_a_full_disk_is_a_fault_and_passes(tmp_path):
         size = follower.progress().size
         connection = follower._mirror._connection
         await follower.write(_limit_pages, connection, full=True)
-        consortium.play(600)
+        consortium.play(400)
         running = asyncio.create_task(follower.run())
         await _until(lambda: follower.progress().fault is not None)
         assert "full" in follower.progress().fault

@@ -14,7 +14,7 @@ from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import SERVED, TOLD, Lie, another_history
 from tests.unit.regulator.observing import found, observing, stored_records
 
-SMALL, LARGE = 280, 1_300
+SMALL, LARGE = 150, 1_050
 """Below and above what is proven by our own edge alone."""
 
 
@@ -26,7 +26,7 @@ async def test_honest_histories_give_no_finding(history, tmp_path):
     consortium = Consortium(seed)
     feed = HonestFeed(consortium.log)
     async with observing(tmp_path, consortium, feed) as observer:
-        for events in (1, 0, 130, 1_100, 3):
+        for events in (1, 0, 1_040, 3):
             consortium.play(events)
             trusted = await observer.follower.once()
             assert trusted.size == consortium.log.size
