@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,16 +35,11 @@ def stage(founded: tuple[SmallStage, Path]) -> SmallStage:
     return founded[0]
 
 
-@pytest.fixture
-def copied(founded: tuple[SmallStage, Path], tmp_path: Path) -> Iterator[Callable[[], SmallStage]]:
-    """Makes a copy whose processes are ended with the test; nothing of it runs yet."""
-    stages: list[SmallStage] = []
-
-    def make() -> SmallStage:
-        made = copied_stage(founded[1], tmp_path / f"data{len(stages)}")
-        stages.append(made)
-        return made
-
-    yield make
-    for made in stages:
-        made.stop()
+@pytest.fixture(scope="module")
+def copy(
+    founded: tuple[SmallStage, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SmallStage]:
+    """A copy for the tests of a module, to break; nothing of it runs at first."""
+    made = copied_stage(founded[1], tmp_path_factory.mktemp("copy") / "data")
+    yield made
+    made.stop()

@@ -25,7 +25,6 @@ import httpx2
 import pytest
 
 from creditchain.client.client import Client, RefusedByHub
-from creditchain.client.keys import PrivateKey
 from creditchain.client.report import MEDIA_TYPE
 from creditchain.client.signer import Signer, now_ms
 from creditchain.client.token import ASSERTION_GRANT
@@ -116,7 +115,17 @@ class SmallStage:
 
     def ready(self) -> None:
         """Waits until hub and observer answer."""
-        asyncio.run(self.stage.ready())
+        eventually(lambda: self.answers(self.hub) and self.answers(self.observer))
+
+    def answers(self, process: Process) -> bool:
+        """Whether a process answers; fails when it has ended."""
+        url = self.url if process is self.hub else self.observer_url
+        fault = process.fault()
+        assert fault is None, fault
+        try:
+            return self.http.get(f"{url}/healthz").status_code == 200
+        except httpx2.TransportError:
+            return False
 
     def start(self, *processes: Process) -> None:
         """Starts those that do not run, all unless named, and waits until both answer."""
@@ -205,20 +214,13 @@ class SmallStage:
 
     # Speaking as its parties do.
 
-    def signer(self, actor: str, key: PrivateKey | None = None) -> Signer:
-        """The signer of a member, officer label or enterprise id; with another key if given."""
-        known = CONSORTIUM.signer(actor, ORIGIN)
-        return known if key is None else Signer(known.actor, key, ORIGIN)
+    def signer(self, actor: str) -> Signer:
+        """The signer of a member, officer label or enterprise id."""
+        return CONSORTIUM.signer(actor, ORIGIN)
 
-    @asynccontextmanager
-    async def client(
-        self, actor: str, key: PrivateKey | None = None, patience_s: float = 20.0
-    ) -> AsyncIterator[Client]:
-        """A client of its own for this actor."""
-        async with Client(
-            self.url, self.signer(actor, key), self.trust, patience_s=patience_s
-        ) as client:
-            yield client
+    def client(self, actor: str, patience_s: float = 20.0) -> Client:
+        """A client of its own for this actor, to be used in `async with`."""
+        return Client(self.url, self.signer(actor), self.trust, patience_s=patience_s)
 
     @asynccontextmanager
     async def cast(self) -> AsyncIterator[Cast]:

@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from creditchain.client.client import RefusedByHub
+from creditchain.client.client import RefusedByHub, seal_input
 from creditchain.client.evidence import check_refusal
 from creditchain.client.fresh import fresh_event_id
 from creditchain.client.keys import ED25519, HPKE_X25519, generate_key
 from creditchain.client.signer import Signer, now_ms
-from creditchain.events import Event, PublicKey, b64u, format_event
+from creditchain.documents import load_operation
+from creditchain.events import Event, PublicKey, b64u, format_event, format_fields
 from creditchain.events.codes import RevocationReason
 from creditchain.events.consent import ConsentRequested
 from creditchain.events.membership import MemberKeyAdded, MemberKeyRevoked, MemberWithdrawn
@@ -28,6 +29,7 @@ from tests.e2e.faults.small_stage import (
     ENTERPRISE,
     ORDERING,
     OTHER_BANK,
+    REGULATOR,
     SmallStage,
     order,
     refused,
@@ -82,6 +84,23 @@ def test_a_malformed_body_is_refused_in_writing(stage: SmallStage, kind: str):
     signed = check_refusal(answer["refusal"]["note"], stage.trust, commitment)
     assert signed.code is Refusal.EVENT_MALFORMED
     assert stage.size() == size
+
+
+async def test_a_lone_surrogate_in_a_name_is_turned_away(stage: SmallStage):
+    newcomer = CONSORTIUM.members["bank-banyan"].admitted()
+    async with stage.cast() as cast:
+        regulator = await cast.of(REGULATOR)
+        said = regulator.signer.seal(newcomer)
+        answer = stage.query(
+            REGULATOR,
+            load_operation("AdmitMember"),
+            member={**format_fields(newcomer), "name": "Bank \ud800"},
+            seal=seal_input(said),
+            waitFor="CHECKPOINTED",
+        )
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "member.name" in error["message"]
 
 
 def test_a_malformed_body_spoils_none_of_its_neighbours(stage: SmallStage):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,14 @@ from creditchain.client.fresh import fresh_salt
 from creditchain.client.hpke import seal_report
 from creditchain.client.keys import HPKE_X25519, generate_key
 from creditchain.client.opening import open_delivery, ordered_of
-from creditchain.client.report import BadReport, BuiltReport, build_report
+from creditchain.client.records import Record, RecordStore
+from creditchain.client.report import (
+    BadReport,
+    BuiltReport,
+    CitedRecord,
+    CommittedBatch,
+    build_report,
+)
 from creditchain.client.signer import now_ms
 from creditchain.events import b64u
 from creditchain.events.codes import DisputeCode, Purpose, Section
@@ -26,6 +33,7 @@ from creditchain.events.order import (
 from creditchain.rulebook.refusal import Refusal
 from fixtures.demo.stage import Cast
 from tests.e2e.faults.small_stage import (
+    AGENCY,
     BANK,
     CONSORTIUM,
     DAY_MS,
@@ -160,16 +168,40 @@ async def test_a_report_that_was_not_uploaded_as_stated_is_not_delivered(cast: C
     await worker.submit(stated)
 
 
-async def built(cast: Cast, served: str) -> BuiltReport:
-    """A report of no lines on an accepted order."""
-    found = await (await cast.of(ORDERING)).ask("Order", id=served)
-    ordered = ordered_of((await cast.of(ORDERING)).trust.origin, found)
-    return build_report(ordered, {Section.IDENTITY: ()}, {}, {}, (), now_ms())
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RecordStore]:
+    """What the agency holds, with salts and tree."""
+    opened = RecordStore(tmp_path_factory.mktemp("agency") / "records.db")
+    yield opened
+    opened.close()
 
 
-async def test_a_report_sealed_to_another_key_cannot_be_opened_and_is_disputed(cast: Cast):
+async def built(cast: Cast, store: RecordStore, served: str) -> BuiltReport:
+    """A report of one line, out of a committed batch, on an accepted order."""
+    row = {"name": ENTERPRISE.name, "uscc": ENTERPRISE.uscc}
+    record = Record(ENTERPRISE.id, Section.IDENTITY, row)
+    worker, orderer = await cast.of(WORKER), await cast.of(ORDERING)
+    batch = store.add([record], now_ms() - HOUR_MS)
+    receipt = await worker.submit(worker.signer.seal(batch.event(), id=batch.id))
+    store.mark_committed(batch.id, receipt.index)
+    [path] = store.prove(batch, [0])
+    [held] = [
+        held for held in store.find(ENTERPRISE.id, Section.IDENTITY) if held.batch == batch.id
+    ]
+    committed = CommittedBatch(
+        batch.id, AGENCY, batch.root, batch.count, batch.sections, batch.as_of
+    )
+    ordered = ordered_of(orderer.trust.origin, await orderer.ask("Order", id=served))
+    line = CitedRecord(record, held.salt, batch.id, 0, path)
+    lines = {Section.IDENTITY: (line,)}
+    return build_report(ordered, lines, {}, {batch.id: committed}, (), now_ms())
+
+
+async def test_a_report_sealed_to_another_key_cannot_be_opened_and_is_disputed(
+    cast: Cast, store: RecordStore
+):
     served = await accepted(cast, await consent(cast))
-    report = await built(cast, served)
+    report = await built(cast, store, served)
     sealed = seal_report(report.plaintext, generate_key(HPKE_X25519).public, served)
     worker, officer = await cast.of(WORKER), await cast.of(ORDERING)
     await worker.upload_report(served, sealed)
@@ -182,10 +214,10 @@ async def test_a_report_sealed_to_another_key_cannot_be_opened_and_is_disputed(c
 
 
 async def test_a_report_with_a_wrong_fingerprint_is_disputed_with_the_one_that_was_opened(
-    cast: Cast,
+    cast: Cast, store: RecordStore
 ):
     served = await accepted(cast, await consent(cast))
-    report = await built(cast, served)
+    report = await built(cast, store, served)
     sealed = seal_report(report.plaintext, SEALING.public, served)
     said = report.delivery(sealed, SEALING.kid)
     assert said.report is not None
@@ -208,9 +240,9 @@ async def test_a_report_with_a_wrong_fingerprint_is_disputed_with_the_one_that_w
     assert (await officer.ask("Order", id=served))["status"] == "DISPUTED"
 
 
-async def test_a_right_report_is_opened_and_acknowledged(cast: Cast):
+async def test_a_right_report_is_opened_and_acknowledged(cast: Cast, store: RecordStore):
     served = await accepted(cast, await consent(cast))
-    report = await built(cast, served)
+    report = await built(cast, store, served)
     sealed = seal_report(report.plaintext, SEALING.public, served)
     worker, officer = await cast.of(WORKER), await cast.of(ORDERING)
     await worker.upload_report(served, sealed)
@@ -248,7 +280,7 @@ async def test_a_code_that_is_none_is_turned_away_and_nothing_logged(
     size = stage.size()
     with pytest.raises(HubFailure) as failure:
         await admin.submit(wrong.enrolled(), directory=row_of(wrong))
-    print(failure.value, failure.value.facts)
+    assert "not a Unified Social Credit Code" in failure.value.message
     assert failure.value.code == "BAD_USER_INPUT"
     with pytest.raises(HubFailure) as failure:
         await admin.ask("FindEnterprise", uscc=wrong.uscc)
