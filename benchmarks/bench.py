@@ -24,6 +24,7 @@ class Extent:
     proof_sizes: tuple[int, int]
     proofs: int
     memory_sizes: tuple[int, ...]
+    memory_requests: int
 
 
 FULL = Extent(
@@ -36,6 +37,7 @@ FULL = Extent(
     proof_sizes=(1_000, 1_000_000),
     proofs=4_000,
     memory_sizes=(10_000, 100_000, 1_000_000),
+    memory_requests=4_000,
 )
 QUICK = Extent(
     runs=3,
@@ -47,6 +49,7 @@ QUICK = Extent(
     proof_sizes=(1_000, 20_000),
     proofs=1_000,
     memory_sizes=(5_000, 10_000, 20_000),
+    memory_requests=600,
 )
 
 

@@ -33,8 +33,6 @@ GROWTH_ALLOWED: Final = 1.25
 CATCH_UP_ENTRIES_S: Final = 300
 """An observer slower than that is stuck."""
 
-RECEIPTS: Final = 4_000
-ORDERS: Final = 4_000
 TOGETHER: Final = 16
 
 
@@ -82,19 +80,20 @@ def measure(bench: Bench) -> Measured:
 
 
 def _peaks(bench: Bench, size: int) -> Peaks:
+    asked = bench.extent.memory_requests
     site = bench.log.at(size).copied(bench.folder / "memory")
     with site.ledger() as ledger:
         draw = random.Random(size)
-        bodies = [ledger.body(draw.randrange(size)) for _ in range(RECEIPTS)]
+        bodies = [ledger.body(draw.randrange(size)) for _ in range(asked)]
     receipts = [_receipt_of(body) for body in bodies if body is not None]
     with SigningPool() as pool, site.hub() as hub, site.observer() as observer:
         site.await_observer(size, size / CATCH_UP_ENTRIES_S + 60)
         [auditor] = site.tokens([AUDITOR])
         asyncio.run(_send(site, [(auditor, one) for one in receipts]))
         tokens = site.tokens()
-        requests = enumerate(pool.requests(ORDERS))
+        requests = enumerate(pool.requests(asked))
         asyncio.run(_send(site, [(tokens[n % len(tokens)], one) for n, one in requests]))
-        site.await_observer(size + ORDERS, ORDERS / CATCH_UP_ENTRIES_S + 60)
+        site.await_observer(size + asked, asked / CATCH_UP_ENTRIES_S + 60)
         openers = sum(peak_mib(pid) for pid in children_of(observer.pid))
         return Peaks(
             peak_mib(hub.pid),
