@@ -10,11 +10,12 @@ import fcntl
 import logging
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from alembic import command
 from alembic.config import Config
@@ -65,13 +66,16 @@ class Database:
         self._lock = _lock(path)
         self.readers: Engine = create_engine(
             "sqlite+pysqlite://",
-            creator=self._open_reader,
+            creator=cast("Any", self._open_reader),
             poolclass=QueuePool,
             pool_size=READERS_MAX,
             max_overflow=0,
             pool_timeout=READER_WAIT_S,
         )
         event.listen(self.readers, "begin", _begin)
+        # For single rows, which are many and short: a pool that costs less than the look-up.
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
 
     def upgrade(self) -> None:
         """Brings the tables to the newest revision."""
@@ -111,21 +115,30 @@ class Database:
 
         Raises `LedgerDamaged` when the file or the value in it cannot be read.
         """
-        connection = self.readers.raw_connection()
         try:
-            row: Sequence[Any] | None = connection.cursor().execute(sql, values).fetchone()
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open_reader()
+        try:
+            row: Sequence[Any] | None = connection.execute(sql, values).fetchone()
         except sqlite3.DatabaseError as error:
+            connection.close()
             raise LedgerDamaged(f"{self.path} cannot be read: {error}") from error
-        finally:
+        if len(self._idle) < READERS_MAX and not self._closed:
+            self._idle.append(connection)
+        else:
             connection.close()
         return row
 
     def close(self) -> None:
         """Closes the readers and gives the file free."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
         self.readers.dispose()
         os.close(self._lock)
 
-    def _open_reader(self) -> Any:
+    def _open_reader(self) -> sqlite3.Connection:
         connection = _connect(self.path)
         connection.execute("PRAGMA query_only=ON")
         return connection

@@ -50,10 +50,10 @@ from creditchain.ledger.publisher import (
 )
 from creditchain.ledger.recovery import check_register, read_cosignatures, read_state
 from creditchain.ledger.register import HeadRegister, fsync_folder
-from creditchain.ledger.tiles import BLOCK_BYTES, StoredTiles
+from creditchain.ledger.tiles import StoredTiles
 from creditchain.rulebook import Book, Refusal, Violation, decide, find_key
 from creditchain.seal import BadSeal, Entry, Sealed, format_entry, seal_of
-from creditchain.tlog.merkle import leaf_hash, leaf_hashes_of
+from creditchain.tlog.merkle import leaf_hashes_of
 from creditchain.tlog.note import format_vkey
 from creditchain.tlog.tile import TILE_WIDTH, format_bundle
 
@@ -64,9 +64,7 @@ _BODY: Final = "SELECT body, commitment FROM entry WHERE idx = ?"
 _ENTRY: Final = "SELECT at, commitment FROM entry WHERE idx = ?"
 _ENTRIES: Final = "SELECT idx, at, commitment FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
 _BODIES: Final = "SELECT idx, commitment, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx"
-_TILE: Final = "SELECT data FROM tile WHERE level = ? AND n = ?"
-_MID: Final = "SELECT mid FROM tile WHERE level = ? AND n = ?"
-_BLOCK: Final = "SELECT substr(data, ?, ?) FROM tile WHERE level = ? AND n = ?"
+_TILE: Final = "SELECT data, inside FROM tile WHERE level = ? AND n = ?"
 _CHECKPOINT: Final = "SELECT note FROM checkpoint WHERE size = ?"
 
 
@@ -96,7 +94,7 @@ class Ledger:
         self._clock = clock
         self._closed = False
         records = Records()
-        self._publisher = Publisher(keys, StoredTiles(self._fetch_tile, self._fetch_block))
+        self._publisher = Publisher(keys, StoredTiles(self._fetch_tile))
         self.book: Book = SqlBook(records, self._fetch)
         """The committed state, for readers."""
         self._find_key = find_key(self.book)
@@ -312,15 +310,16 @@ class Ledger:
         return self._publisher.head()
 
     def receipt(self, index: int) -> Receipt | None:
-        """The best evidence there is now for an entry, None beyond the head."""
+        """The best evidence there is now for an entry, None beyond the head.
+
+        Raises `LedgerDamaged` when what is stored is not the tree that was signed.
+        """
         if not 0 <= index < self._publisher.size.value:
             return None
         row = self._fetch(_ENTRY, (index,))
-        entry = None if row is None else format_entry(Entry(row[0], row[1]))
-        leaf = self._publisher.tiles.hash_at(0, index, self._publisher.edge)
-        if row is None or entry is None or leaf_hash(entry) != leaf:
-            raise LedgerDamaged(f"the stored entry {index} is not the one in the tree")
-        return self._publisher.receipt(index, row[0], entry)
+        if row is None:
+            raise LedgerDamaged(f"entry {index} is missing")
+        return self._publisher.receipt(index, row[0], format_entry(Entry(row[0], row[1])))
 
     def find(self, id: str) -> tuple[int, str, str, int] | None:
         """Index, type, author and admission time (ms) of the event with this id."""
@@ -376,16 +375,8 @@ class Ledger:
     def _fetch(self, sql: str, values: tuple[Any, ...]) -> Sequence[Any] | None:
         return self._database.fetch(sql, values)
 
-    def _fetch_tile(self, level: int, n: int) -> bytes | None:
-        row = self._fetch(_TILE, (level, n))
-        return None if row is None else row[0]
-
-    def _fetch_block(self, level: int, n: int, part: int | None) -> bytes | None:
-        if part is None:
-            row = self._fetch(_MID, (level, n))
-        else:
-            row = self._fetch(_BLOCK, (part * BLOCK_BYTES + 1, BLOCK_BYTES, level, n))
-        return None if row is None else row[0]
+    def _fetch_tile(self, level: int, n: int) -> Sequence[Any] | None:
+        return self._fetch(_TILE, (level, n))
 
 
 def _found(database: Database, genesis_body: bytes, keys: HubKeys, clock: Callable[[], int]) -> str:

@@ -37,12 +37,12 @@ from creditchain.ledger.order import START, Batch, Outcome, Placed, Position, di
 from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.publisher import Admitted, Answer, Publisher
 from creditchain.ledger.register import HeadRegister
-from creditchain.ledger.tiles import StoredTiles, Subtree
+from creditchain.ledger.tiles import ROWS, FullTile, StoredTiles
 from creditchain.rulebook import NEVER_ERASED, Book, Refusal, Violation, Writes, find_key
 from creditchain.seal import BadSeal, Entry, FindKey, Sealed, format_entry, unseal
 from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import leaf_hashes_of
-from creditchain.tlog.tile import Tile
+from creditchain.tlog.tile import TILE_WIDTH, Tile
 
 Law = Callable[[Book, Sealed, int], Writes | Violation]
 """`rulebook.decide`, or in a test something that behaves worse."""
@@ -88,7 +88,7 @@ class Fails:
     error: Exception
 
 
-Filled = dict[tuple[int, int], Subtree]
+Filled = dict[tuple[int, int], FullTile]
 """The tiles that a batch filled, by level and number."""
 
 Verdict = Stands | Falls | Fails
@@ -129,7 +129,7 @@ def no_step(_name: str) -> None:
 
 
 _ENTRY_COLUMNS: Final = ("idx", "at", "commitment", "id", "by", "type", "body")
-_TILE_COLUMNS: Final = ("level", "n", "mid", "data")
+_TILE_COLUMNS: Final = ("level", "n", "data", "inside")
 _BATCH_COLUMNS: Final = ("height", "previous", "digest", "at", "first_index", "count")
 _CHECKPOINT_COLUMNS: Final = ("size", "root", "note", "at")
 _KNOWN: Final = (
@@ -157,6 +157,32 @@ class Screened:
     def get(self, body: bytes) -> Sealed | None:
         """The verified event of these bytes if remembered."""
         return self._young.get(body) or self._old.get(body)
+
+
+class _NewTree:
+    """The tree after a batch that is not committed yet: its edge, the tiles it filled, the rest."""
+
+    def __init__(self, edge: Edge, filled: Filled, tiles: StoredTiles) -> None:
+        self._edge = edge
+        self._filled = filled
+        self._tiles = tiles
+
+    def hash_at(self, level: int, index: int) -> bytes:
+        """The root of a perfect subtree."""
+        found = self._edge.find_hash(level, index)
+        if found is not None:
+            return found
+        tile_level, row = divmod(level, ROWS)
+        tile = self._filled.get((tile_level, index >> (ROWS - row)))
+        if tile is not None:
+            return tile.hash_at(row, index)
+        return self._tiles.hash_at(level, index, self._edge)
+
+    def siblings(self, level: int, index: int, own: bytes | None) -> list[bytes] | None:
+        """The way up through a tile of earlier batches; of this one, neighbours share it."""
+        if (level // ROWS, index // TILE_WIDTH) in self._filled:
+            return None
+        return self._tiles.siblings(level, index, own, self._edge)
 
 
 class Machine:
@@ -293,7 +319,7 @@ class Machine:
         digest = digest_of(batch.height, batch.previous, batch.at, outcome.commitments)
         edge = outcome.edge
         note = self._publisher.sign(edge.size, outcome.root)
-        filled = {(tile.level, tile.n): Subtree.of(data) for tile, data in outcome.tiles}
+        filled = {(tile.level, tile.n): FullTile.of(data) for tile, data in outcome.tiles}
         statements = self._statements(batch, outcome, filled, digest, note)
         writing = self._begin_write(statements)
         prepared = self._prepare(batch, outcome, filled, note)
@@ -328,19 +354,9 @@ class Machine:
         note: str,
     ) -> list[Placed[Answer | Exception]]:
         """Makes the answers while the batch is being written; nobody gets them before it is."""
-        edge = outcome.edge
-
-        def hash_at(level: int, index: int) -> bytes:
-            found = edge.find_hash(level, index)
-            if found is not None:
-                return found
-            full = filled.get((level >> 3, index >> (8 - (level & 7))))
-            if full is not None:
-                return full.hash_at(level & 7, index)
-            return self._tiles.hash_at(level, index, edge)
-
+        tree = _NewTree(outcome.edge, filled, self._tiles)
         try:
-            proofs = ProofTexts(edge.size, hash_at, note)
+            proofs = ProofTexts(outcome.edge.size, tree, note)
             return self._answers(batch, outcome, proofs, batch.height)
         except Exception as error:
             # The batch is being committed all the same: its submitters hear that something is
@@ -441,7 +457,7 @@ class Machine:
     def _statements(
         self, batch: Batch, outcome: Executed, filled: Filled, digest: bytes, note: str
     ) -> list[Statement]:
-        tiles = [(level, n, full.mid, full.rows[0]) for (level, n), full in filled.items()]
+        tiles = [(level, n, full.data, full.inside) for (level, n), full in filled.items()]
         first = outcome.rows[0][0]
         row = (batch.height, batch.previous, digest, batch.at, first, len(outcome.rows))
         checkpoint = (outcome.edge.size, outcome.root, note, batch.at)

@@ -19,9 +19,13 @@ from creditchain.rulebook import Violation
 from creditchain.tlog.checkpoint import OpenedCheckpoint, open_checkpoint
 from creditchain.tlog.cosignature import CosignatureVerifier, open_cosignatures
 from creditchain.tlog.edge import Edge
+from creditchain.tlog.merkle import leaf_hash
 from creditchain.tlog.note import Signature, Signer, open_note
 from creditchain.tlog.policy import Policy
 from creditchain.tlog.wire import encode_base64
+
+CHECKPOINTS_PROVEN: Final = 2
+"""Checkpoints whose proofs share their text: the head, and the one last observed."""
 
 REFUSAL_HEADER: Final = "creditchain/refusal/v1"
 
@@ -124,6 +128,7 @@ class Publisher:
         self._published = _Published(Edge.empty(), b"", "")
         self._observed = _Observed(0, "")
         self._lines: tuple[int, tuple[str, ...]] = (0, ())
+        self._texts: dict[str, ProofTexts] = {}
         self._lock = Lock()
 
     # The log.
@@ -171,7 +176,7 @@ class Publisher:
             level, size, note = Level.CHECKPOINTED, published.edge.size, published.note
         else:
             return None
-        proof = self._proofs(published.edge, size, note).text(index)
+        proof = self._proofs(published.edge, size, note).text(index, leaf_hash(entry))
         return Receipt(index, level, proof, entry, at)
 
     def observed_proof(self, index: int) -> str | None:
@@ -182,8 +187,14 @@ class Publisher:
         return self._proofs(published.edge, observed.size, observed.note).text(index)
 
     def _proofs(self, edge: Edge, size: int, note: str) -> ProofTexts:
-        # A subtree of an earlier tree is a subtree of this one.
-        return ProofTexts(size, lambda level, index: self.tiles.hash_at(level, index, edge), note)
+        texts = self._texts.get(note)
+        if texts is None:
+            # A subtree of an earlier tree is a subtree of this one.
+            texts = ProofTexts(size, _TreeOf(self.tiles, edge), note)
+            if len(self._texts) >= CHECKPOINTS_PROVEN:
+                self._texts = {}
+            self._texts[note] = texts
+        return texts
 
     # Refusals.
 
@@ -235,6 +246,22 @@ class Publisher:
 
     def _witnesses(self) -> list[CosignatureVerifier]:
         return [line.verifier for line in self.keys.policy.witnesses]
+
+
+class _TreeOf:
+    """The stored tree up to one edge, as proofs read it."""
+
+    def __init__(self, tiles: StoredTiles, edge: Edge) -> None:
+        self._tiles = tiles
+        self._edge = edge
+
+    def hash_at(self, level: int, index: int) -> bytes:
+        """The root of a perfect subtree."""
+        return self._tiles.hash_at(level, index, self._edge)
+
+    def siblings(self, level: int, index: int, own: bytes | None) -> list[bytes] | None:
+        """The way up through a full tile."""
+        return self._tiles.siblings(level, index, own, self._edge)
 
 
 def _signed(text: str, signer: Signer) -> str:

@@ -15,7 +15,7 @@ from creditchain.ledger.machine import State
 from creditchain.ledger.order import START, Position, digest_of
 from creditchain.ledger.publisher import Publisher
 from creditchain.ledger.register import HeadRegister
-from creditchain.ledger.tiles import Subtree
+from creditchain.ledger.tiles import FullTile
 from creditchain.seal import Entry, format_entry
 from creditchain.tlog.checkpoint import Checkpoint
 from creditchain.tlog.edge import Edge, edge_tiles
@@ -139,7 +139,7 @@ def _read_edge(connection: sqlite3.Connection, size: int) -> Edge:
             rows = connection.execute(_TILES, (tile.level - 1, start, end)).fetchall()
             if any(len(data) != TILE_BYTES for _, data in rows):
                 raise LedgerDamaged(f"a tile of level {tile.level - 1} is cut short")
-            hashes = [Subtree.of(data).root for _, data in rows]
+            hashes = [FullTile.of(data).root for _, data in rows]
         if [row[0] for row in rows] != list(range(start, end)):
             raise LedgerDamaged(f"rows beside the edge of level {tile.level} are missing")
         tiles[tile.level] = b"".join(hashes)

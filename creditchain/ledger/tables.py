@@ -82,11 +82,11 @@ tile: Final = Table(
     metadata,
     Column("level", Integer, primary_key=True, autoincrement=False),
     Column("n", BigInteger, primary_key=True, autoincrement=False),
-    Column("mid", LargeBinary(512), nullable=False),
     Column("data", LargeBinary(8192), nullable=False),
+    Column("inside", LargeBinary(8128), nullable=False),
 )
-"""Full tiles only; a partial one is rendered from the edge or cut from the full one. `mid` are the
-16 hashes half-way up the tile, for proofs."""
+"""Full tiles only; a partial one is rendered from the edge or cut from the full one. `inside`
+are the 254 hashes above those of `data`, without the root: what proofs are made of."""
 
 checkpoint: Final = Table(
     "checkpoint",

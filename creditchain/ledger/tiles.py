@@ -1,20 +1,21 @@
 """The log's tree as it is stored: hashes of any perfect subtree, and full tiles, authenticated.
 
-Nothing from a row is believed until its root stands in the tree above it, up to the edge that was
-checked against the signed checkpoint. So a flipped byte is noticed by whoever reads it first, and
-never served. What was read is remembered, within bounds.
+Nothing from a row is believed until it leads to a root that stands in the tree above it, up to the
+edge that was checked against the signed checkpoint. So a flipped byte is noticed by whoever reads
+it first, and never served. What was read is remembered, within bounds.
 
-A proof needs eight hashes of a tile, and a tile's inside costs 255 to compute. Beside its 256
-hashes a row therefore keeps the 16 that lie half-way up (`mid`), and proofs read the tree in blocks
-of 16 hashes: sixteen blocks in a tile's data, and one on top of them.
+A proof needs eight hashes of a tile, and the inside of a tile costs 255 to compute. So a row keeps
+the inside too, as much again: a proof then reads its eight and hashes its own way up to the root,
+which is what shows that those eight are right.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate
 from threading import Lock
 from typing import Final, Generic, TypeVar
 
@@ -23,32 +24,39 @@ from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import HASH_BYTES
 from creditchain.tlog.tile import TILE_BYTES, TILE_WIDTH
 
-BLOCK_WIDTH: Final = 16
-BLOCK_BYTES: Final = BLOCK_WIDTH * HASH_BYTES
+ROWS: Final = 8
+"""Binary levels of a tile: 256 hashes, 128 above them, and so on down to 2."""
 
-BLOCKS_REMEMBERED: Final = 8_192
-"""Blocks in memory with the hashes inside them: about 1.4 KiB each, 11 MiB together."""
+_STARTS: Final = (0, *accumulate(TILE_BYTES >> row for row in range(ROWS)))
+"""Where each row begins when they are joined; last, where they end."""
 
-TILES_REMEMBERED: Final = 256
-"""Full tiles in memory, as they are served: 8 KiB each, 2 MiB together."""
+INSIDE_BYTES: Final = _STARTS[ROWS] - TILE_BYTES
 
-_MID_ROW: Final = 4
+TILES_REMEMBERED: Final = 2_048
+"""Full tiles in memory, 16 KiB each with their inside, 32 MiB together when half a million old
+entries are asked for without order; who asks for recent ones needs a few."""
+
+ROOTS_REMEMBERED: Final = 16_384
+"""Roots of full tiles that were found in the tree, about 200 bytes each, 3 MiB together."""
+
+FetchTile = Callable[[int, int], Sequence[object] | None]
+"""(level, n) to the two columns of a full tile's row, data and inside; None without a row."""
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Subtree:
-    """Hashes side by side and all above them; `rows[k]` are those k binary levels up, joined."""
+@dataclass(slots=True)
+class FullTile:
+    """All rows of a full tile, joined. `whole` says that they are known to fit together."""
 
-    rows: tuple[bytes, ...]
-    root: bytes
+    rows: bytes
+    whole: bool = False
 
     @classmethod
-    def of(cls, data: bytes) -> Subtree:
-        """Hashes everything above `data`: for 256 hashes 255 nodes, for 16 of them 15."""
+    def of(cls, data: bytes) -> FullTile:
+        """The tile with this data; hashes its inside."""
         rows = [data]
-        while len(rows[-1]) > HASH_BYTES:
+        while len(rows) < ROWS:
             below = rows[-1]
             rows.append(
                 b"".join(
@@ -58,37 +66,49 @@ class Subtree:
                     ]
                 )
             )
-        return cls(tuple(rows[:-1]), rows[-1])
+        return cls(b"".join(rows), whole=True)
 
     @property
-    def mid(self) -> bytes:
-        """Of a tile, the 16 hashes half-way up."""
-        return self.rows[_MID_ROW]
+    def data(self) -> bytes:
+        """The 256 hashes: the tile as it is served."""
+        return self.rows[:TILE_BYTES]
+
+    @property
+    def inside(self) -> bytes:
+        """What lies above them, without the root."""
+        return self.rows[TILE_BYTES:]
+
+    @property
+    def root(self) -> bytes:
+        """The hash of the whole tile."""
+        return sha256(b"\x01" + self.rows[_STARTS[ROWS - 1] :]).digest()
 
     def hash_at(self, row: int, index: int) -> bytes:
-        """The hash in `rows[row]` that the whole tree counts as `index` at its level."""
-        hashes = self.rows[row]
-        start = index * HASH_BYTES % len(hashes)
-        return hashes[start : start + HASH_BYTES]
+        """The hash in a row that the whole tree counts as `index` at its level."""
+        start = _STARTS[row] + index % (TILE_WIDTH >> row) * HASH_BYTES
+        return self.rows[start : start + HASH_BYTES]
+
+    def climb(self, row: int, index: int, own: bytes) -> tuple[list[bytes], bytes]:
+        """The siblings on the way from a hash up to the root, and the root that they lead to."""
+        siblings = []
+        place = index % (TILE_WIDTH >> row)
+        for start in _STARTS[row:ROWS]:
+            at = start + (place ^ 1) * HASH_BYTES
+            sibling = self.rows[at : at + HASH_BYTES]
+            siblings.append(sibling)
+            pair = sibling + own if place & 1 else own + sibling
+            own = sha256(b"\x01" + pair).digest()
+            place >>= 1
+        return siblings, own
 
 
 class StoredTiles:
-    """The tree in the table `tile`. Safe for threads as far as the two readers are.
+    """The tree in the table `tile`. Safe for threads as far as `fetch` is."""
 
-    `fetch_tile(level, n)` gives a full tile's data; `fetch_block(level, n, part)` the 16 hashes
-    number `part` of it, or for `part` None its `mid`. Both give None where there is no row. Without
-    the second, blocks are cut from whole tiles.
-    """
-
-    def __init__(
-        self,
-        fetch_tile: Callable[[int, int], bytes | None],
-        fetch_block: Callable[[int, int, int | None], bytes | None] | None = None,
-    ) -> None:
-        self._fetch_tile = fetch_tile
-        self._fetch_block = fetch_block or self._cut_block
-        self._tiles: _Recent[bytes] = _Recent(TILES_REMEMBERED)
-        self._blocks: _Recent[Subtree] = _Recent(BLOCKS_REMEMBERED)
+    def __init__(self, fetch: FetchTile) -> None:
+        self._fetch = fetch
+        self._tiles: _Recent[FullTile] = _Recent(TILES_REMEMBERED)
+        self._roots: _Recent[bytes] = _Recent(ROOTS_REMEMBERED)
 
     def hash_at(self, level: int, index: int, edge: Edge) -> bytes:
         """The root of the perfect subtree `index` of 2^level leaves in the tree of `edge`.
@@ -98,51 +118,65 @@ class StoredTiles:
         found = edge.find_hash(level, index)
         if found is not None:
             return found
-        height, row = divmod(level, 4)
-        return self._block(height, index >> (4 - row), edge).hash_at(row, index)
+        tile_level, row = divmod(level, ROWS)
+        n = index >> (ROWS - row)
+        tile = self._load(tile_level, n)
+        own = tile.hash_at(row, index)
+        self._check(tile_level, n, tile.climb(row, index, own)[1], edge)
+        return own
+
+    def siblings(self, level: int, index: int, own: bytes | None, edge: Edge) -> list[bytes]:
+        """The eight hashes beside the way from a hash of a full tile up to the tile's root.
+
+        `own` is that hash where the caller has it from elsewhere, as from an entry: then it is
+        checked too. Raises `LedgerDamaged`.
+        """
+        tile_level = level // ROWS
+        n = index // TILE_WIDTH
+        tile = self._load(tile_level, n)
+        siblings, root = tile.climb(0, index, own or tile.hash_at(0, index))
+        self._check(tile_level, n, root, edge)
+        return siblings
 
     def read(self, level: int, n: int, width: int, edge: Edge) -> bytes | None:
         """The first `width` hashes of a tile, None if the tree of `edge` has not that many."""
-        there = (edge.size >> 8 * level) - n * TILE_WIDTH
+        there = (edge.size >> ROWS * level) - n * TILE_WIDTH
         if not 1 <= width <= min(TILE_WIDTH, there):
             return None
-        data = self._full(level, n, edge) if there >= TILE_WIDTH else edge.partial(level)
+        data = self._whole(level, n, edge).data if there >= TILE_WIDTH else edge.partial(level)
         return data[: width * HASH_BYTES]
 
-    def _block(self, height: int, n: int, edge: Edge) -> Subtree:
-        """Block `n` of those whose hashes lie 4 * `height` binary levels up."""
-        block = self._blocks.get(height, n)
-        if block is None:
-            level, on_top = divmod(height, 2)
-            tile, part = (n, None) if on_top else divmod(n, BLOCK_WIDTH)
-            data = self._fetch_block(level, tile, part)
-            if type(data) is not bytes or len(data) != BLOCK_BYTES:
-                raise LedgerDamaged(f"a block of tile {tile} of level {level} is missing")
-            block = Subtree.of(data)
-            # The block above holds this one's root; up there is the edge, so this ends.
-            if self.hash_at(4 * (height + 1), n, edge) != block.root:
-                raise LedgerDamaged(f"the stored tile {tile} of level {level} is not in the tree")
-            self._blocks.put(height, n, block)
-        return block
+    def _load(self, level: int, n: int) -> FullTile:
+        """A full tile as it is stored: nothing in it is checked."""
+        tile = self._tiles.get(level, n)
+        if tile is None:
+            row = self._fetch(level, n)
+            if row is None:
+                raise LedgerDamaged(f"the stored tile {n} of level {level} is missing")
+            data, inside = row
+            if not isinstance(data, bytes) or not isinstance(inside, bytes):
+                raise LedgerDamaged(f"the stored tile {n} of level {level} is no bytes")
+            if (len(data), len(inside)) != (TILE_BYTES, INSIDE_BYTES):
+                raise LedgerDamaged(f"the stored tile {n} of level {level} is cut short")
+            tile = FullTile(data + inside)
+            self._tiles.put(level, n, tile)
+        return tile
 
-    def _cut_block(self, level: int, n: int, part: int | None) -> bytes | None:
-        data = self._fetch_tile(level, n)
-        if type(data) is not bytes or len(data) != TILE_BYTES:
-            return None
-        if part is None:
-            return Subtree.of(data).mid
-        return data[part * BLOCK_BYTES : (part + 1) * BLOCK_BYTES]
+    def _whole(self, level: int, n: int, edge: Edge) -> FullTile:
+        tile = self._load(level, n)
+        if not tile.whole:
+            self._check(level, n, FullTile.of(tile.data).root, edge)
+            tile.whole = True
+        return tile
 
-    def _full(self, level: int, n: int, edge: Edge) -> bytes:
-        data = self._tiles.get(level, n)
-        if data is None:
-            data = self._fetch_tile(level, n)
-            if type(data) is not bytes or len(data) != TILE_BYTES:
-                raise LedgerDamaged(f"the stored tile {n} of level {level} is missing or cut short")
-            if self.hash_at(8 * (level + 1), n, edge) != Subtree.of(data).root:
-                raise LedgerDamaged(f"the stored tile {n} of level {level} is not in the tree")
-            self._tiles.put(level, n, data)
-        return data
+    def _check(self, level: int, n: int, root: bytes, edge: Edge) -> None:
+        known = self._roots.get(level, n)
+        if known is None:
+            # The tile above holds this one's root; up there is the edge, so this ends.
+            known = self.hash_at(ROWS * (level + 1), n, edge)
+            self._roots.put(level, n, known)
+        if root != known:
+            raise LedgerDamaged(f"the stored tile {n} of level {level} is not the one in the tree")
 
 
 class _Recent(Generic[T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -11,10 +12,9 @@ from creditchain.ledger.failure import LedgerDamaged
 from creditchain.ledger.proofs import ProofTexts
 from creditchain.ledger.publisher import HubKeys, Publisher
 from creditchain.ledger.tiles import (
-    BLOCKS_REMEMBERED,
-    TILES_REMEMBERED,
+    INSIDE_BYTES,
+    FullTile,
     StoredTiles,
-    Subtree,
 )
 from creditchain.rulebook import Refusal, Violation
 from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
@@ -37,31 +37,44 @@ class Log:
     """A tree with its full tiles in a dictionary, which a test may spoil."""
 
     def __init__(self, size: int) -> None:
-        self.rows: dict[tuple[int, int], bytes] = {}
+        self.rows: dict[tuple[int, int], tuple[Any, Any]] = {}
         self.edge = Edge.empty()
         self.fetched = 0
         self.tiles = StoredTiles(self.fetch)
         for tile, data in self.edge.append(leaves(size)):
-            self.rows[tile.level, tile.n] = data
+            self.rows[tile.level, tile.n] = (data, FullTile.of(data).inside)
 
-    def fetch(self, level: int, n: int) -> bytes | None:
+    def fetch(self, level: int, n: int) -> tuple[Any, Any] | None:
         self.fetched += 1
         return self.rows.get((level, n))
 
     def hash_at(self, level: int, index: int) -> bytes:
         return self.tiles.hash_at(level, index, self.edge)
 
+    def siblings(self, level: int, index: int, own: bytes | None) -> list[bytes] | None:
+        return self.tiles.siblings(level, index, own, self.edge)
+
+    def spoil(self, level: int, n: int, place: int) -> None:
+        """Flips a bit of a stored row, counting through data and inside."""
+        row = bytearray(b"".join(self.rows[level, n]))
+        row[place] ^= 1
+        self.rows[level, n] = (bytes(row[:8192]), bytes(row[8192:]))
+
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 255, 256, 257, 511, 512, 700, 65_536, 66_111])
 def test_bulk_proofs_are_the_ones_written_one_by_one(size: int):
     log = Log(size)
     note = sign_checkpoint(Checkpoint("log.example", size, log.edge.root()), LOG)
-    texts = ProofTexts(size, log.hash_at, note)
+    texts = ProofTexts(size, log, note)
     chance = random.Random(size)
-    reader = EdgeReader(log.edge, lambda level, n, _width: log.rows[level, n])
+    reader = EdgeReader(log.edge, lambda level, n, _width: log.rows[level, n][0])
     for index in {0, size - 1, size // 2, *(chance.randrange(size) for _ in range(20))}:
         hashes = prove_inclusion(index, size, reader)
-        assert texts.text(index) == format_tlog_proof(TlogProof(index, hashes, note))
+        expected = format_tlog_proof(TlogProof(index, hashes, note))
+        assert texts.text(index) == expected
+        assert texts.text(index, leaves(1, index)[0]) == expected
+        with pytest.raises(LedgerDamaged):
+            texts.text(index, bytes(32))
 
 
 def test_proofs_under_an_earlier_checkpoint_come_from_the_later_tree():
@@ -73,7 +86,7 @@ def test_proofs_under_an_earlier_checkpoint_come_from_the_later_tree():
         reader = EdgeReader(earlier, lambda level, n, _width, rows=rows: rows[level, n])
         for index in {0, size // 2, size - 1}:
             hashes = prove_inclusion(index, size, reader)
-            text = ProofTexts(size, log.hash_at, note).text(index)
+            text = ProofTexts(size, log, note).text(index)
             assert text == format_tlog_proof(TlogProof(index, hashes, note))
 
 
@@ -119,66 +132,86 @@ def test_a_tile_is_read_once():
     for _ in range(3):
         log.tiles.read(0, 2, 256, log.edge)
         log.hash_at(0, 600)
-    assert log.fetched == 3  # the tile, a block of it and the block on top
+        log.siblings(0, 700, None)
+    assert log.fetched == 1
 
 
 def test_what_is_remembered_is_bounded():
-    log = Log(256 * (TILES_REMEMBERED + 20))
-    for n in range(TILES_REMEMBERED + 20):
-        log.tiles.read(0, n, 256, log.edge)
-    assert len(log.tiles._tiles) == TILES_REMEMBERED
-    recent = type(log.tiles._blocks)(BLOCKS_REMEMBERED)
-    for n in range(BLOCKS_REMEMBERED + 20):
-        recent.put(0, n, Subtree((), b""))
-    assert len(recent) == BLOCKS_REMEMBERED
-    assert recent.get(0, 0) is None
-    assert recent.get(0, BLOCKS_REMEMBERED) is not None
-
-
-@pytest.mark.parametrize("level", [0, 1])
-@pytest.mark.parametrize("part", [None, 0, 7, 15])
-def test_an_altered_block_is_noticed(level: int, part: int | None):
-    log = Log(65_536 + 300)
-
-    def fetch_block(at: int, n: int, which: int | None) -> bytes | None:
-        data = whole._cut_block(at, n, which)
-        assert data is not None
-        return data[:-1] + bytes([data[-1] ^ 1]) if (at, n, which) == (level, 0, part) else data
-
-    whole = StoredTiles(log.fetch)
-    tiles = StoredTiles(log.fetch, fetch_block)
-    leaf = (0 if part is None else part) << (4 if level == 0 else 12)
-    with pytest.raises(LedgerDamaged):
-        tiles.hash_at(0, leaf, log.edge)
-    assert tiles.hash_at(0, 65_536, log.edge) == leaves(1, 65_536)[0]
+    log = Log(256 * 40)
+    log.tiles._tiles = type(log.tiles._tiles)(10)
+    for n in range(40):
+        log.siblings(0, n * 256, None)
+    assert len(log.tiles._tiles) == 10
+    recent = type(log.tiles._roots)(10)
+    for n in range(30):
+        recent.put(0, n, bytes(32))
+        assert recent.get(0, 0) is not None
+    assert len(recent) == 10
+    assert recent.get(0, 25) is not None
+    assert recent.get(0, 15) is None
 
 
 @pytest.mark.parametrize("level", [0, 1])
 @pytest.mark.parametrize("place", [0, 31, 4096, 8191])
 def test_a_flipped_byte_in_a_tile_is_noticed(level: int, place: int):
     log = Log(65_536 + 300)
-    data = bytearray(log.rows[level, 0])
-    data[place] ^= 1
-    log.rows[level, 0] = bytes(data)
+    log.spoil(level, 0, place)
     with pytest.raises(LedgerDamaged):
         log.tiles.read(level, 0, 256, log.edge)
     with pytest.raises(LedgerDamaged):
-        log.tiles.read(0, 0, 1, log.edge)
+        log.siblings(8 * level, place // 32, None)
+    with pytest.raises(LedgerDamaged):
+        log.siblings(8 * level, place // 32 ^ 1, None)
+    with pytest.raises(LedgerDamaged):
+        log.hash_at(8 * level, place // 32)
 
 
-@pytest.mark.parametrize("data", [None, b"", bytes(8191), bytes(8193), "text", 7])
-def test_a_tile_of_another_shape_is_noticed(data: bytes | None):
+def test_a_flipped_byte_inside_a_tile_spoils_no_proof():
+    size = 700
+    whole = Log(size)
+    note = sign_checkpoint(Checkpoint("log.example", size, whole.edge.root()), LOG)
+    expected = [ProofTexts(size, whole, note).text(index) for index in range(256)]
+    refused = 0
+    for place in range(8192, 8192 + INSIDE_BYTES, 97):
+        log = Log(size)
+        log.spoil(0, 0, place)
+        for index in range(0, 256, 15):
+            try:
+                assert ProofTexts(size, log, note).text(index) == expected[index]
+            except LedgerDamaged:
+                refused += 1
+        assert log.tiles.read(0, 0, 256, log.edge) == whole.rows[0, 0][0]
+    assert refused > 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        (b"", b""),
+        (bytes(8191), bytes(INSIDE_BYTES)),
+        (bytes(8193), bytes(INSIDE_BYTES)),
+        (bytes(8192), bytes(INSIDE_BYTES - 1)),
+        ("text", bytes(INSIDE_BYTES)),
+        (bytes(8192), 7),
+    ],
+)
+def test_a_tile_of_another_shape_is_noticed(row: Any):
     log = Log(300)
-    log.rows[0, 0] = data  # type: ignore[assignment]
+    log.rows[0, 0] = row
     with pytest.raises(LedgerDamaged):
         log.tiles.read(0, 0, 256, log.edge)
+    with pytest.raises(LedgerDamaged):
+        log.siblings(0, 0, None)
 
 
 def test_a_tile_and_its_parents_cell_forged_together_are_noticed():
     log = Log(65_536 + 300)
-    forged = Subtree.of(bytes(8192))
-    parent = log.rows[1, 0]
-    log.rows[0, 0] = forged.rows[0]
-    log.rows[1, 0] = forged.root + parent[32:]
+    forged = FullTile.of(bytes(8192))
+    parent = log.rows[1, 0][0]
+    log.rows[0, 0] = (forged.data, forged.inside)
+    log.rows[1, 0] = (forged.root + parent[32:], FullTile.of(forged.root + parent[32:]).inside)
     with pytest.raises(LedgerDamaged):
         log.tiles.read(0, 0, 256, log.edge)
+    with pytest.raises(LedgerDamaged):
+        log.siblings(0, 5, bytes(32))

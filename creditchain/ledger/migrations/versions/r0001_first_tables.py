@@ -312,8 +312,8 @@ def _create_tables() -> None:
         "tile",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("n", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("mid", sa.LargeBinary(length=512), nullable=False),
         sa.Column("data", sa.LargeBinary(length=8192), nullable=False),
+        sa.Column("inside", sa.LargeBinary(length=8128), nullable=False),
         sa.PrimaryKeyConstraint("level", "n", name=op.f("pk_tile")),
     )
     op.create_table(
