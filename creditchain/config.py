@@ -22,7 +22,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from creditchain.client.keys import BadKeyFile, PrivateKey, load_key
-from creditchain.tlog.ed25519 import BadKey
+from creditchain.ed25519 import BadKey
 from creditchain.tlog.note import Signer, parse_signer_key
 from creditchain.tlog.policy import BadPolicy, Policy, parse_policy
 

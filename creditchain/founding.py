@@ -30,6 +30,7 @@ from creditchain.config import (
     format_config,
     load_config,
 )
+from creditchain.ed25519 import BadKey
 from creditchain.events import MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded, Founder
 from creditchain.ledger import HubKeys, Ledger, LedgerRefused
@@ -37,7 +38,6 @@ from creditchain.private_store import open_private_store
 from creditchain.rulebook import DictBook, find_key
 from creditchain.seal import BadSeal, Sealed, unseal
 from creditchain.tlog.cosignature import CosignatureVerifier, parse_cosigner_vkey
-from creditchain.tlog.ed25519 import BadKey
 from creditchain.tlog.note import (
     SEED_BYTES,
     Signer,

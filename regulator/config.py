@@ -27,13 +27,13 @@ from creditchain.client.keys import (
     save_key,
     write_private,
 )
+from creditchain.ed25519 import BadKey
 from creditchain.tlog.cosignature import (
     CosignatureSigner,
     format_cosigner_key,
     format_cosigner_vkey,
     parse_cosigner_key,
 )
-from creditchain.tlog.ed25519 import BadKey
 from regulator.cosign import MIRROR, WITNESS
 from regulator.observer import BadGenesis, Genesis, read_genesis
 

@@ -14,11 +14,11 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from creditchain.ed25519 import BadKey
 from creditchain.events import MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.seal import BadSeal, unseal
 from creditchain.tlog.cosignature import CosignatureSigner
-from creditchain.tlog.ed25519 import BadKey
 from creditchain.tlog.note import Verifier, parse_vkey
 from regulator.cosign import Cosigner
 from regulator.database import DatabaseUnusable, open_database

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from creditchain.ed25519 import BadKey
 from creditchain.events import parse_time, unb64u
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.rulebook.refusal import Refusal
 from creditchain.seal import Entry, Sealed, format_entry, unseal
 from creditchain.tlog.cosignature import Cosignature
-from creditchain.tlog.ed25519 import BadKey
 from creditchain.tlog.note import BadNote, Verifier, open_note, parse_vkey
 from creditchain.tlog.policy import NO_QUORUM, LogLine, Policy
 from creditchain.tlog.proof import BadProof

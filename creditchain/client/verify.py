@@ -36,6 +36,7 @@ from creditchain.client.evidence import (
     commitment_of,
     open_genesis,
 )
+from creditchain.ed25519 import BadKey
 from creditchain.events import Event, PublicKey, b64u, canonical_json, format_time, parse_time
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.enterprise import AuthoriserKeyAdded, EnterpriseEnrolled
@@ -44,7 +45,6 @@ from creditchain.events.membership import MemberAdmitted, MemberKeyAdded
 from creditchain.events.officer import OfficerAppointed
 from creditchain.seal import Sealed, parse_entry, unseal
 from creditchain.tlog.checkpoint import OpenedCheckpoint
-from creditchain.tlog.ed25519 import BadKey
 from creditchain.tlog.edge import VerifiedTiles
 from creditchain.tlog.note import NOTE_BYTES_MAX, BadNote, parse_vkey
 from creditchain.tlog.policy import BadPolicy, parse_policy

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from creditchain.tlog.ed25519 import SIGNATURE_BYTES, BadKey, ed25519_public_key, verify
+from creditchain.ed25519 import SIGNATURE_BYTES, BadKey, ed25519_public_key, verify
 from creditchain.tlog.note import (
     ED25519_COSIGNATURE,
     MalformedNote,

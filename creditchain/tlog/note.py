@@ -20,7 +20,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from creditchain.tlog.ed25519 import BadKey, ed25519_public_key, verify
+from creditchain.ed25519 import BadKey, ed25519_public_key, verify
 from creditchain.tlog.wire import decode_base64, encode_base64
 
 # The largest note that a public witness takes; leaves room for the 16 post-quantum signatures of

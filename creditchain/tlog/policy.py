@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from creditchain.ed25519 import BadKey
 from creditchain.tlog.checkpoint import OpenedCheckpoint, parse_checkpoint
 from creditchain.tlog.cosignature import (
     CosignatureVerifier,
     format_cosigner_vkey,
     parse_cosigner_vkey,
 )
-from creditchain.tlog.ed25519 import BadKey
 from creditchain.tlog.note import BadNote, Verifier, format_vkey, open_note, parse_vkey
 from creditchain.tlog.wire import decode_decimal
 

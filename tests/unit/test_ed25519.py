@@ -71,7 +71,7 @@ def test_a_key_of_small_order_is_no_key(raw: str):
         ed25519_public_key(bytes.fromhex(raw))
 
 
-@pytest.mark.parametrize("y", [P, P + 2, P + 3, P + 18])
+@pytest.mark.parametrize("y", [P, P + 2, P + 3, P + 9, P + 18])
 @pytest.mark.parametrize("sign", [0, 2**255])
 def test_a_key_that_is_not_reduced_is_no_key(y: int, sign: int):
     with pytest.raises(BadKey, match=r"canonical|small order"):
@@ -109,7 +109,7 @@ def test_a_signature_has_one_form():
     public = ed25519_public_key(private.public_key().public_bytes_raw())
     signature = private.sign(b"message")
     s = int.from_bytes(signature[32:], "little")
-    for other in (s + L, L - s, s + 2 * L):
+    for other in (*(s + multiple * L for multiple in range(1, 8)), L - s):
         forged = signature[:32] + other.to_bytes(32, "little")
         assert not verify(public, forged, b"message")
 
@@ -118,6 +118,7 @@ def test_a_signature_has_one_form():
 def test_a_signature_has_64_bytes(size: int):
     public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
     assert not verify(public, b"\x01" * size, b"message")
+    assert not verify(public, bytes(size), b"message")
 
 
 def test_no_changed_bit_of_a_signature_verifies():

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from creditchain.ed25519 import BadKey, verify
 from creditchain.tlog.checkpoint import (
     BadCheckpoint,
     Checkpoint,
@@ -21,7 +22,6 @@ from creditchain.tlog.cosignature import (
     parse_cosigner_key,
     parse_cosigner_vkey,
 )
-from creditchain.tlog.ed25519 import BadKey, verify
 from creditchain.tlog.merkle import EMPTY_ROOT, SIZE_MAX
 from creditchain.tlog.note import (
     BadNote,

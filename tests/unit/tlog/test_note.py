@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditchain.tlog.ed25519 import BadKey
+from creditchain.ed25519 import BadKey
 from creditchain.tlog.note import (
     NAME_BYTES_MAX,
     NOTE_BYTES_MAX,
@@ -288,3 +288,9 @@ def test_a_seed_has_32_bytes() -> None:
     for seed in (b"", bytes(31), bytes(33)):
         with pytest.raises(BadKey, match="seed"):
             Signer("log.example", seed)
+
+
+def test_a_key_of_small_order_verifies_no_note() -> None:
+    for first in (0, 1):
+        with pytest.raises(BadKey):
+            Verifier("log.example", bytes([first, *bytes(31)]))
