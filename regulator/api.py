@@ -40,6 +40,7 @@ from regulator.cosign import MIRROR, WITNESS, Answer
 from regulator.follow import announce_findings
 from regulator.observer import Observer
 from regulator.reading import read_findings, read_holes, read_signed, serve_bundle, serve_tile
+from regulator.register import RegisterNotWritten
 from regulator.verify import Head
 
 WAITING_MAX: Final = 64
@@ -79,7 +80,10 @@ def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
             Route("/healthz", door.healthz),
             Route("/readyz", door.readyz),
         ],
-        exception_handlers={DatabaseError: _database_refuses},
+        exception_handlers={
+            DatabaseError: _disk_refuses,
+            RegisterNotWritten: _disk_refuses,
+        },
     )
 
 
@@ -249,7 +253,7 @@ def _response(answer: Answer) -> Response:
     return Response(answer.body.encode(), answer.status, headers)
 
 
-async def _database_refuses(_: Request, error: Exception) -> Response:
+async def _disk_refuses(_: Request, error: Exception) -> Response:
     # A full disk, most likely. Nothing was announced that is not stored.
-    _log.error("the database cannot be used", problem=str(getattr(error, "orig", error)))
+    _log.error("the disk cannot be used", problem=str(getattr(error, "orig", error)))
     return PlainTextResponse("not now\n", 503, {**_FRESH, "Retry-After": "5"})

@@ -205,7 +205,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     from regulator.database import DatabaseUnusable
     from regulator.feed import FeedFault
     from regulator.mirror import CopyDamaged
-    from regulator.register import BadRegister
+    from regulator.register import BadRegister, RegisterNotWritten
     from regulator.verify import NotInTree
 
     try:
@@ -218,7 +218,7 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         _fail(NO_ANSWER, str(error))
     except (NotInTree, Behind) as error:
         _fail(WRONG, str(error))
-    except (DatabaseUnusable, CopyDamaged, DatabaseError) as error:
+    except (DatabaseUnusable, CopyDamaged, DatabaseError, RegisterNotWritten) as error:
         _fail(DATABASE, str(error))
 
 

@@ -5,7 +5,7 @@
   erased; and I have replayed the law over it. It says nothing about what replay found: violations
   are findings, and a log that broke the law is still the log everyone else saw.
 
-What is announced is stored first: in the database, then in the register, then it leaves.
+What is announced is stored first: in the register, then in the database, then it leaves.
 """
 
 from __future__ import annotations
@@ -120,9 +120,10 @@ class Cosigner:
         time_s = max(self._clock_s(), last.time_s if last is not None else 0)
         cosignature = self._signers[name].cosign(parse_note(head.note).text, time_s)
         signed = Signed(head, cosignature.line, time_s)
-        self._mirror.put_head(name, signed)
         heads = {**self._heads, name: signed}
+        # The register first: what is in the database is shown to whoever asks.
         self._register.write({key: value.head for key, value in heads.items()})
+        self._mirror.put_head(name, signed)
         self._heads = heads
         return signed
 

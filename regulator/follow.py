@@ -35,6 +35,7 @@ from regulator.feed import Fault, Feed, FeedFault
 from regulator.finding import Finding, FindingCode
 from regulator.mirror import CopyDamaged, Mirror, Package
 from regulator.opening import BadPackage, KeysAtHand, Openers, split
+from regulator.register import RegisterNotWritten
 from regulator.replay import keys_in, signers_of
 from regulator.verify import (
     Advance,
@@ -221,6 +222,9 @@ class Follower:
         except DatabaseError as error:
             # A full disk, most likely: nothing was stored, and it is tried again.
             self._note_fault(f"the database cannot be written: {error.orig}")
+            return False
+        except RegisterNotWritten as error:
+            self._note_fault(f"the register cannot be written: {error}")
             return False
         self._fault = None
         return True

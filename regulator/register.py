@@ -24,6 +24,10 @@ class BadRegister(Exception):
     """The register cannot be read; the message says what to do."""
 
 
+class RegisterNotWritten(Exception):
+    """The disk takes no more, most likely: what was to be announced must not leave. Try again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
     """The register in the file at `path`: the head last announced under each name."""
@@ -48,7 +52,13 @@ class Register:
             ) from None
 
     def write(self, heads: dict[str, Head]) -> None:
-        """Replace the heads, durable when this returns."""
+        """Replace the heads, durable when this returns; raises `RegisterNotWritten`."""
+        try:
+            self._write(heads)
+        except OSError as error:
+            raise RegisterNotWritten(f"{self.path}: {error.strerror}") from error
+
+    def _write(self, heads: dict[str, Head]) -> None:
         value = {
             name: {"size": head.size, "root": encode_base64(head.root), "note": head.note}
             for name, head in heads.items()
