@@ -60,6 +60,9 @@ PRODUCT, OTHER_PRODUCT = f"{AGENCY}/basic", f"{OTHER_AGENCY}/risk"
 SECTIONS: Final = (Section.IDENTITY,)
 PURPOSE: Final = Purpose.PRE_LOAN_REVIEW
 DAY_MS: Final = 86_400_000
+SUBMIT: Final = """mutation($events: [String!]!) {
+  submit(events: $events) { type id receipt { index } refusal { code path note } }
+}"""
 WITHIN_S: Final = 30.0
 """How long anything may take that is only a matter of time, on a busy machine."""
 
@@ -183,14 +186,16 @@ class SmallStage:
 
     def submit_text(self, actor: str, *bodies: str) -> list[dict[str, Any]]:
         """The answers to bodies as texts, by the mutation that takes them as they are."""
-        answer = self.query(
-            actor,
-            "mutation($events: [String!]!) { submit(events: $events) {"
-            " type id receipt { index } refusal { code path note } } }",
-            events=list(bodies),
-        )
+        answer = self.query(actor, SUBMIT, events=list(bodies))
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["data"]["submit"]
+        return found
+
+    def submit_error(self, actor: str, sealed: Sealed) -> dict[str, Any]:
+        """The one error of an answer that is none."""
+        answer = self.query(actor, SUBMIT, events=[sealed.body.decode()])
+        [error] = answer.json()["errors"]
+        found: dict[str, Any] = error
         return found
 
     def size(self) -> int:

@@ -1,0 +1,158 @@
+"""A full disk: refused in words, nothing partial, and on it goes when there is space again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from creditchain.client.client import Client, HubUnreachable
+from creditchain.client.evidence import BadEvidence, Level
+from creditchain.client.verify import LogUrl, verify_log
+from creditchain.seal import Sealed
+from tests.e2e.faults.small_disk import SmallDisk, small_disk
+from tests.e2e.faults.small_stage import (
+    BANK,
+    ENTERPRISES,
+    ORDERING,
+    WORKER,
+    SmallStage,
+    accepted,
+    consent,
+    end,
+    enrol,
+    eventually,
+    order,
+    row_of,
+)
+
+ORDERS_MOST = 3_000
+"""By then a full disk has been noticed: what can still be written in place is far less."""
+
+
+@pytest.fixture(scope="module")
+def disks(copy: SmallStage) -> Iterator[tuple[SmallDisk, SmallDisk]]:
+    """The disks of the hub and of the observer, which run."""
+    made = small_disk(copy.hub_folder), small_disk(copy.observer_folder)
+    copy.start()
+    yield made
+    copy.stop()
+    for disk in made:
+        disk.close()
+
+
+async def order_until_refused(client: Client, given: str) -> tuple[int, Sealed]:
+    """How many orders were still admitted, and the one that was not."""
+    for count in range(ORDERS_MOST):
+        sealed = client.signer.seal(order(given))
+        try:
+            await client.submit(sealed)
+        except HubUnreachable:
+            return count, sealed
+    raise AssertionError("the disk did not fill up")
+
+
+async def test_a_hub_on_a_full_disk_refuses_in_words_and_goes_on_when_there_is_space(
+    copy: SmallStage, disks: tuple[SmallDisk, SmallDisk]
+):
+    stage, disk = copy, disks[0]
+    newcomer = ENTERPRISES[2]
+    async with (
+        stage.cast() as cast,
+        stage.client(ORDERING, patience_s=0) as officer,
+        stage.client(WORKER, patience_s=0) as worker,
+        stage.client(f"{BANK}/admin", patience_s=0) as admin,
+    ):
+        given = await consent(cast)
+        served = await accepted(cast, given)
+        await worker.upload_report(served, b"sealed, while there is space")
+
+        with disk.full(stage.hub):
+            admitted, refused_order = await order_until_refused(officer, given)
+            print(f"{admitted} orders were admitted on the full disk")
+            size = stage.size()
+            told = stage.submit_error(ORDERING, refused_order)
+            assert told["extensions"]["code"] == "RATE_LIMITED"
+            assert "disk is full" in told["message"]
+            # Not the log alone: the private store takes nothing either.
+            enrolment = admin.signer.seal(newcomer.enrolled())
+            with pytest.raises(HubUnreachable):
+                await admin.submit(enrolment, directory=row_of(newcomer))
+            with pytest.raises(HubUnreachable):
+                await worker.upload_report(served, bytes(1 << 20))
+            # Reads go on, and what was refused is nowhere.
+            assert stage.size() == size
+            assert await officer.receipt(refused_order) is None
+            assert await admin.receipt(enrolment) is None
+            status = stage.query(ORDERING, f'{{order(id:"{served}"){{status}}}}').json()
+            assert status["data"]["order"] == {"status": "ACCEPTED"}
+            # Names are not shown while it cannot be recorded who looked.
+            with pytest.raises(HubUnreachable):
+                await officer.ask("Order", id=served)
+            assert await admin.ask("FindEnterprise", uscc=newcomer.uscc) is None
+            whole_log(stage)
+
+        receipt = await officer.submit(refused_order)
+        assert receipt.index == size
+        await enrol(cast, newcomer)
+        assert (await admin.ask("Enterprise", id=newcomer.id))["name"] == newcomer.name
+        await worker.upload_report(served, bytes(1 << 20))
+        await officer.submit(refused_order, wait_for=Level.OBSERVED)
+    whole_log(stage)
+
+
+async def test_a_hub_that_starts_on_a_full_disk_serves_what_it_has(
+    copy: SmallStage, disks: tuple[SmallDisk, SmallDisk]
+):
+    stage, disk = copy, disks[0]
+    size = stage.size()
+    async with stage.cast() as cast, stage.client(ORDERING, patience_s=0) as officer:
+        given = await consent(cast)
+        end(stage.hub)
+        with disk.full(stage.hub):
+            stage.start(stage.hub)
+            assert stage.size() == size + 2
+            whole_log(stage)
+            _, refused_order = await order_until_refused(officer, given)
+        await officer.submit(refused_order)
+    whole_log(stage)
+
+
+@pytest.mark.parametrize("wal", ["grows", "is written anew"])
+async def test_an_observer_on_a_full_disk_signs_nothing_new_and_goes_on_when_there_is_space(
+    copy: SmallStage, disks: tuple[SmallDisk, SmallDisk], wal: str
+):
+    stage, disk = copy, disks[1]
+    async with stage.cast() as cast:
+        given = await consent(cast)
+        officer = await cast.of(ORDERING)
+        said = [officer.signer.seal(order(given)) for _ in range(40)]
+        eventually(lambda: stage.cosigned() == stage.size())
+        if wal != "grows":
+            # Then the database itself still has room, and the file beside it has none.
+            with closing(sqlite3.connect(stage.observer_folder / "observer.db")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        with disk.full(stage.observer):
+            await officer.submit_many(said)
+            eventually(lambda: stage.observed()["fault"])
+            print(stage.observed()["fault"])
+            assert stage.cosigned() < stage.size()
+            with pytest.raises(BadEvidence):
+                await officer.receipt(said[-1], Level.OBSERVED)
+            assert stage.http.get(f"{stage.observer_url}/readyz").status_code == 503
+        await officer.submit(said[-1], wait_for=Level.OBSERVED)
+    eventually(lambda: stage.cosigned() == stage.size())
+    status = stage.observed()
+    assert (status["fault"], status["violations"]) == (None, 0)
+
+
+def whole_log(stage: SmallStage) -> None:
+    """The log is whole from its checkpoint down."""
+    log = LogUrl(f"{stage.url}/log")
+    try:
+        verdict = verify_log(log, stage.trust)
+    finally:
+        log.close()
+    assert verdict.ok, verdict.problems
