@@ -300,6 +300,12 @@ class Directory:
         """Record that a report was fetched or a body read; `subject` is whom it is about."""
         self._record(reader, what, (subject,), at, order)
 
+    def record_accesses(
+        self, reader: Reader, what: What, subjects: Collection[str], at: int
+    ) -> None:
+        """As `record_access`, of many at once; of none it does nothing."""
+        self._record(reader, what, subjects, at, None)
+
     def accesses_of(
         self, subject: str, *, after: int | None = None, limit: int, newest_first: bool = False
     ) -> list[Access]:

@@ -18,10 +18,11 @@ import structlog
 import uvicorn
 from sqlalchemy import Engine
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from creditchain.api.app import create_app
 from creditchain.api.doors import DocumentsMode, Doors
-from creditchain.api.limits import BODY_BYTES_MAX
+from creditchain.api.limits import BODY_BYTES_MAX, Limits
 from creditchain.client.signer import Signer
 from creditchain.clock import Clock
 from creditchain.collector import Collector, cosigners_of
@@ -41,6 +42,9 @@ EXIT_REFUSED: Final = 3
 
 BACKLOG: Final = 2_048
 """Connections the kernel holds for us while we are busy: a burst of all members' workers."""
+
+HEADERS_WITHIN_S: Final = 10.0
+"""From the connection, or a request's first byte, to the end of its headers."""
 
 _log = structlog.get_logger("creditchain.hub")
 
@@ -111,6 +115,11 @@ class Hub:
             feed_public=config.feed_public,
             documents=(DocumentsMode.STRICT if config.trusted_documents else DocumentsMode.OPEN),
             policy=format_policy(policy),
+            # Half of the connections stay for requests however many are being followed on.
+            limits=Limits(
+                sockets=config.connections_max // 2,
+                sockets_of_strangers=config.connections_max // 4,
+            ),
             ready=self.faults,
         )
 
@@ -181,7 +190,7 @@ def _serve_hub(hub: Hub, listening: socket.socket) -> int:
         uvicorn.Config(
             create_app(hub.doors, lifespan=hub.running),
             loop="uvloop",
-            http="httptools",
+            http=HeadersInTime,
             ws="websockets-sansio",
             ws_max_size=BODY_BYTES_MAX,
             lifespan="on",
@@ -212,6 +221,45 @@ def _listen(config: HubConfig) -> socket.socket:
         raise HubRefused(
             f"cannot listen on {config.host}:{config.port}: {error.strerror}"
         ) from None
+
+
+class HeadersInTime(HttpToolsProtocol):
+    """uvicorn's HTTP, but a connection that does not get to the end of a request's headers is cut.
+
+    uvicorn waits for ever, and each of `connections_max` places is one that nobody else has.
+    Between two requests its own keep-alive time counts.
+    """
+
+    _headers_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection: its first request is waited for."""
+        super().connection_made(transport)
+        self._await_headers()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        """The headers are here; the doors bound the rest."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_headers(self) -> None:
+        if self._headers_due is None:
+            self._headers_due = self.loop.call_later(HEADERS_WITHIN_S, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._headers_due is not None:
+            self._headers_due.cancel()
+            self._headers_due = None
 
 
 class _Server(uvicorn.Server):

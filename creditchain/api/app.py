@@ -26,6 +26,7 @@ from creditchain.api.over_websocket import GraphQLOverWebSocket
 from creditchain.api.reports import Reports
 from creditchain.api.request import (
     BodyTooLarge,
+    BodyTooSlow,
     Disconnected,
     header,
     headers_of,
@@ -113,4 +114,6 @@ class TokenDoor:
             raise SignInRefused(
                 "invalid_request", f"At most {FORM_BYTES_MAX} bytes.", 413
             ) from None
+        except BodyTooSlow as slow:
+            raise SignInRefused("invalid_request", str(slow), 408) from None
         return self._identity.exchange(form)

@@ -128,10 +128,17 @@ class Feed:
                 Reader(caller.actor, caller.member), What.BODY, name, self._doors.now_ms()
             )
         else:
-            shown = [
-                body if body is not None and body_readable(caller, body, book)[0] else b""
-                for body in bodies
-            ]
+            shown, subjects = [], set()
+            for body in bodies:
+                allowed, subject = (
+                    (False, None) if body is None else body_readable(caller, body, book)
+                )
+                shown.append(body if allowed and body is not None else b"")
+                if allowed and subject is not None and subject != caller.party:
+                    subjects.add(subject)
+            self._doors.directory.record_accesses(
+                Reader(caller.actor, caller.member), What.BODY, subjects, self._doors.now_ms()
+            )
         return OCTETS, PRIVATE, format_bundle(shown)
 
 

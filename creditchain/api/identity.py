@@ -221,7 +221,13 @@ class Identity:
             )
         actor, kid = unverified.get("sub"), header["kid"]
         record = None
-        if isinstance(actor, str) and isinstance(kid, str) and len(actor) + len(kid) < 200:
+        if (
+            isinstance(actor, str)
+            and isinstance(kid, str)
+            and len(actor) + len(kid) < 200
+            and actor.isascii()
+            and kid.isascii()
+        ):
             record = self._book.get(Key, f"{actor}/{kid}")
         if record is None or record.key.use is not KeyUse.SIGN:
             raise SignInRefused("invalid_client", "No such key of this actor.")
@@ -253,7 +259,7 @@ class Identity:
         self, token: str, alg: object, key: PublicKey, actor: str
     ) -> dict[str, Any]:
         name, spellings = _ALGORITHMS[key.alg]
-        if alg not in spellings:
+        if not isinstance(alg, str) or alg not in spellings:
             raise SignInRefused("invalid_client", "The key record names another algorithm.")
         verifier = jwt.PyJWT()
         if alg == ED25519:

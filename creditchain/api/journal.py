@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, ClassVar, Final
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -67,9 +67,10 @@ _DOORS: Final = frozenset({"graphql", "token", "reports", "log", "healthz", "rea
 
 
 class Sockets:
-    """How many long connections are open in this process."""
+    """How many long connections are open in this process, and by whom."""
 
     count = 0
+    held: ClassVar[dict[str, int]] = {}
 
     @classmethod
     @contextmanager
@@ -83,6 +84,22 @@ class Sockets:
             yield True
         finally:
             cls.count -= 1
+
+    @classmethod
+    @contextmanager
+    def hold(cls, holder: str, limit: int) -> Iterator[bool]:
+        """Takes one of the holder's places; False if it has none left."""
+        held = cls.held.get(holder, 0)
+        if held >= limit:
+            yield False
+            return
+        cls.held[holder] = held + 1
+        try:
+            yield True
+        finally:
+            cls.held[holder] -= 1
+            if not cls.held[holder]:
+                del cls.held[holder]
 
 
 @dataclass(slots=True)

@@ -47,8 +47,16 @@ class Limits:
     """Requests one actor may make at once before the average counts."""
     in_flight: int = 2_048
     """GraphQL requests worked on at once; the ledger's queue is bounded on its own."""
+    in_flight_per_party: int = 512
+    """Of these by one party, so that no member alone keeps the others waiting."""
     sockets: int = 1_000
     """WebSocket and SSE connections open at once."""
+    sockets_per_party: int = 100
+    """Of these by one party: an institution's workers and the officers who watch."""
+    sockets_of_strangers: int = 250
+    """Of these by whoever has not signed in (yet)."""
+    stranger_life_s: float = 10.0
+    """How long a WebSocket without a token stays open: there is nothing to follow on it."""
     subscriptions_per_socket: int = 16
     """Operations open at once on one WebSocket."""
     init_timeout_s: float = 5.0

@@ -36,6 +36,7 @@ from creditchain.api.limits import BODY_BYTES_MAX, Meter
 from creditchain.api.over_sse import stream
 from creditchain.api.request import (
     BodyTooLarge,
+    BodyTooSlow,
     Disconnected,
     Headers,
     bearer,
@@ -98,6 +99,24 @@ class Operations:
         self.executor = _executor()
         self.meter = Meter(doors.limits)
         self.in_flight = 0
+        self._in_flight_of: dict[str, int] = {}
+
+    def begin(self, party: str) -> None:
+        """One more operation of the party; raises `DoorError` if it has too many under way."""
+        count = self._in_flight_of.get(party, 0)
+        if count >= self.doors.limits.in_flight_per_party:
+            raise DoorError(
+                ErrorCode.RATE_LIMITED, "Too many of your requests are under way.", retryAfter=1
+            )
+        self._in_flight_of[party] = count + 1
+
+    def end(self, party: str) -> None:
+        """One operation of the party less."""
+        count = self._in_flight_of[party] - 1
+        if count:
+            self._in_flight_of[party] = count
+        else:
+            del self._in_flight_of[party]
 
     def prepare(self, request: Request) -> Prepared:
         """The document; raises `DoorError` if it is not trusted."""
@@ -218,11 +237,20 @@ class GraphQLOverHTTP:
             operations.in_flight -= 1
             try:
                 expires = None if token is None else doors.identity.expiry_ms(token)
-                await stream(results, receive, send, doors, expires, note.request_id)
+                holder = "" if caller is None else caller.party
+                await stream(results, receive, send, doors, expires, note.request_id, holder)
             finally:
                 operations.in_flight += 1
             return
-        result = await operations.executor.run(prepared, operation, request.variables, ask())
+        party = "" if caller is None else caller.party
+        try:
+            operations.begin(party)
+        except DoorError as error:
+            raise _unfit(error, media) from None
+        try:
+            result = await operations.executor.run(prepared, operation, request.variables, ask())
+        finally:
+            operations.end(party)
         await self._send(send, media, 200 if result.started else status, result)
 
     def _caller(self, headers: Headers) -> tuple[Caller | None, str | None]:
@@ -254,6 +282,8 @@ class GraphQLOverHTTP:
                 raise Unfit(
                     413, ErrorCode.QUERY_TOO_COMPLEX, f"At most {BODY_BYTES_MAX} bytes."
                 ) from None
+            except BodyTooSlow as slow:
+                raise Unfit(408, ErrorCode.BAD_USER_INPUT, str(slow)) from None
             try:
                 value = json.loads(body)
             except (ValueError, RecursionError):

@@ -40,14 +40,17 @@ async def stream(
     doors: Doors,
     expires_ms: int | None,
     request_id: str,
+    holder: str,
 ) -> None:
     """Sends results until they end, the client goes, or its token expires.
 
     One result is read at a time and sent before the next is asked for, so a slow client holds
-    nothing back here but itself.
+    nothing back here but itself. `holder`: the party whose stream it is; empty for strangers.
     """
-    with Sockets.open(doors.limits.sockets) as opened:
-        if not opened:
+    limits = doors.limits
+    share = limits.sockets_per_party if holder else limits.sockets_of_strangers
+    with Sockets.open(limits.sockets) as opened, Sockets.hold(holder, share) as let_in:
+        if not (opened and let_in):
             error = plain_error(ErrorCode.RATE_LIMITED, "Too many open streams.", request_id)
             body = json.dumps({"errors": [error]}).encode()
             await respond(

@@ -89,33 +89,46 @@ class _Connection:
         self._acknowledged = False
         self._running: dict[str, asyncio.Task[None]] = {}
         self._closed = False
+        self._place = contextlib.ExitStack()
 
     async def serve(self) -> None:
         """Reads messages until the client goes or the connection must end."""
+        limits = self._doors.limits
         try:
-            async with asyncio.timeout(self._doors.limits.init_timeout_s) as waiting:
+            self._take_place("", limits.sockets_of_strangers)
+            async with asyncio.timeout(limits.init_timeout_s) as waiting:
                 await self._init(await self._message())
                 waiting.reschedule(None)
             async with asyncio.timeout(self._life_s()):
                 while True:
                     await self._handle(await self._message())
         except TimeoutError:
-            await self._end(
-                Close(FORBIDDEN, "Token expired")
-                if self._acknowledged
-                else Close(INIT_TIMEOUT, "Connection initialisation timeout")
-            )
+            if not self._acknowledged:
+                await self._end(Close(INIT_TIMEOUT, "Connection initialisation timeout"))
+            elif self._token is None:
+                await self._end(Close(FORBIDDEN, "Sign in to stay"))
+            else:
+                await self._end(Close(FORBIDDEN, "Token expired"))
         except Close as close:
             await self._end(close)
         finally:
             self._closed = True
+            self._place.close()
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _life_s(self) -> float | None:
+    def _take_place(self, holder: str, limit: int) -> None:
+        """Takes a place as `holder` instead of the one held; raises `Close` if there is none."""
+        place = contextlib.ExitStack()
+        if not place.enter_context(Sockets.hold(holder, limit)):
+            raise Close(TRY_LATER, "Too many connections")
+        self._place.close()
+        self._place = place
+
+    def _life_s(self) -> float:
         if self._token is None:
-            return None
+            return self._doors.limits.stranger_life_s
         left_ms = self._doors.identity.expiry_ms(self._token) - self._doors.now_ms()
         return max(0.0, left_ms / 1000)
 
@@ -152,6 +165,7 @@ class _Connection:
             except BadToken as error:
                 raise Close(FORBIDDEN, str(error)) from None
             self._note.actor = self._caller.actor
+            self._take_place(self._caller.party, self._doors.limits.sockets_per_party)
         self._acknowledged = True
         await self._send({"type": "connection_ack"})
 

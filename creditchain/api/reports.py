@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -21,6 +23,7 @@ from creditchain.api.identity import BadToken
 from creditchain.api.journal import note_of
 from creditchain.api.request import (
     BodyTooLarge,
+    BodyTooSlow,
     Disconnected,
     bearer,
     header,
@@ -30,7 +33,7 @@ from creditchain.api.request import (
 )
 from creditchain.directory import Reader, What
 from creditchain.events.codes import Role
-from creditchain.rulebook.record import Order, OrderStatus, Standing
+from creditchain.rulebook.record import Erasure, Order, OrderStatus, Standing
 from creditchain.vault import REPORT_BYTES_MAX, ReportTooLarge
 
 JSON: Final = "application/json; charset=utf-8"
@@ -38,6 +41,12 @@ OCTETS: Final = "application/octet-stream"
 
 UPLOADS_AT_ONCE: Final = 8
 """Uploads held in memory at once: 8 of 16 MB."""
+
+UPLOADS_PER_AGENCY: Final = 3
+"""Of these by one agency: who drips its bytes keeps no other agency from delivering in time."""
+
+UPLOAD_WITHIN_S: Final = 300.0
+"""16 MB at half a megabit a second."""
 
 _PATH: Final = re.compile(
     r"/reports/([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
@@ -61,6 +70,7 @@ class Reports:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._uploading: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -71,6 +81,8 @@ class Reports:
             note.status = 499
         except NoReport:
             await _fail(send, 404, ErrorCode.BAD_USER_INPUT, "No such report.", note.request_id)
+        except BodyTooSlow as slow:
+            await _fail(send, 408, ErrorCode.BAD_USER_INPUT, str(slow), note.request_id)
         except (BodyTooLarge, ReportTooLarge):
             text = f"A sealed report has 1 to {REPORT_BYTES_MAX} bytes."
             await _fail(send, 413, ErrorCode.BAD_USER_INPUT, text, note.request_id)
@@ -116,16 +128,33 @@ class Reports:
         # After delivery the same bytes may come again: the answer to the first may have been lost.
         if order.status not in (OrderStatus.ACCEPTED, OrderStatus.DELIVERED):
             raise DoorError(ErrorCode.FORBIDDEN, "The order is not accepted.")
+        if self._doors.ledger.book.get(Erasure, f"report/{order.id}") is not None:
+            raise DoorError(ErrorCode.FORBIDDEN, "The report was erased.")
         headers = headers_of(scope)
         if header(headers, b"content-type").partition(";")[0].strip().lower() != OCTETS:
             raise DoorError(ErrorCode.BAD_USER_INPUT, f"Send {OCTETS}.")
-        async with self._uploads:
-            sealed = await read_body(headers, receive, REPORT_BYTES_MAX)
-            digest = await asyncio.to_thread(
-                self._doors.vault.stage, order.id, sealed, self._doors.now_ms()
-            )
+        with self._share(order.agency):
+            async with self._uploads:
+                sealed = await read_body(headers, receive, REPORT_BYTES_MAX, UPLOAD_WITHIN_S)
+                digest = await asyncio.to_thread(
+                    self._doors.vault.stage, order.id, sealed, self._doors.now_ms()
+                )
         answer = {"order": order.id, "ciphertext": digest, "size": len(sealed)}
         await _answer(send, 201, answer)
+
+    @contextmanager
+    def _share(self, agency: str) -> Iterator[None]:
+        """One of the agency's uploads; raises `DoorError` if it has too many under way."""
+        count = self._uploading.get(agency, 0)
+        if count >= UPLOADS_PER_AGENCY:
+            raise DoorError(ErrorCode.RATE_LIMITED, "Other uploads of yours are under way.")
+        self._uploading[agency] = count + 1
+        try:
+            yield
+        finally:
+            self._uploading[agency] -= 1
+            if not self._uploading[agency]:
+                del self._uploading[agency]
 
     async def _give(self, order: Order, caller: Caller, scope: Scope, send: Send) -> None:
         if caller.party != order.orderer:

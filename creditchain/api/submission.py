@@ -23,6 +23,7 @@ from creditchain.directory import (
     OfficerRow,
     StatementRow,
     UsccTaken,
+    What,
 )
 from creditchain.events import (
     Body,
@@ -40,7 +41,9 @@ from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.events.officer import OfficerAppointed
 from creditchain.events.order import ReportDelivered
 from creditchain.ledger import Admitted, Refused
+from creditchain.rulebook import decide
 from creditchain.rulebook.readers import member_of
+from creditchain.rulebook.record import Erasure
 from creditchain.rulebook.refusal import SENTENCES, Refusal, Violation
 from creditchain.seal import PROOF_BYTES_MAX, Sealed, assemble
 
@@ -87,12 +90,7 @@ async def act(
     if isinstance(screened, Violation):
         raw = _body_bytes(event, proof)
         return {"refusal": _refuse(inquiry, raw, screened)}
-    beside = _beside(inquiry, event, extra)
-    if beside is not None:
-        await asyncio.to_thread(beside.before)
-    [answer] = await ledger.submit([screened])
-    if beside is not None:
-        await asyncio.to_thread(beside.after, answer)
+    [answer] = await _submit(inquiry, [(screened, _beside(inquiry, event, extra))])
     if isinstance(answer, Refused):
         return {"refusal": _refusal(inquiry, answer)}
     receipt = await _receipt(inquiry, answer, wait_for)
@@ -128,13 +126,8 @@ async def submit_bodies(inquiry: Inquiry, bodies: Sequence[str]) -> list[dict[st
                 path=f"events.{at}",
             )
         good.append((answer, screened, _beside(inquiry, event, None)))
-    for _, _, beside in good:
-        if beside is not None:
-            await asyncio.to_thread(beside.before)
-    done = await ledger.submit([screened for _, screened, _ in good]) if good else []
-    for (answer, _, beside), result in zip(good, done, strict=True):
-        if beside is not None:
-            await asyncio.to_thread(beside.after, result)
+    done = await _submit(inquiry, [(screened, beside) for _, screened, beside in good])
+    for (answer, _, _), result in zip(good, done, strict=True):
         if isinstance(result, Refused):
             answer["refusal"] = _refusal(inquiry, result)
         else:
@@ -142,15 +135,50 @@ async def submit_bodies(inquiry: Inquiry, bodies: Sequence[str]) -> list[dict[st
     return answers
 
 
+async def _submit(
+    inquiry: Inquiry, items: Sequence[tuple[Sealed, _Beside | None]]
+) -> Sequence[Admitted | Refused]:
+    """The ledger's answers, with all that happens beside it."""
+    if all(beside is None for _, beside in items):
+        return await inquiry.doors.ledger.submit([sealed for sealed, _ in items])
+    # A caller who goes does not stop it half way: a staged row would keep its code from others.
+    return await asyncio.shield(_submit_with(inquiry, items))
+
+
+async def _submit_with(
+    inquiry: Inquiry, items: Sequence[tuple[Sealed, _Beside | None]]
+) -> Sequence[Admitted | Refused]:
+    doors = inquiry.doors
+    for sealed, beside in items:
+        # Nothing is staged, and the directory not asked, for what the law refuses anyway: whether a
+        # code is taken is no answer to who may not enrol. The ledger still has the last word.
+        if beside is not None and (
+            beside.always
+            or not isinstance(decide(doors.ledger.book, sealed, doors.now_ms()), Violation)
+        ):
+            await asyncio.to_thread(beside.before)
+    answers = await doors.ledger.submit([sealed for sealed, _ in items])
+    for (_, beside), answer in zip(items, answers, strict=True):
+        if beside is not None:
+            await asyncio.to_thread(beside.after, answer)
+    return answers
+
+
 class _Beside:
-    """What happens beside the log: `before` the event is submitted, `after` it was answered."""
+    """What happens beside the log: `before` the event is submitted, `after` it was answered.
+
+    `always`: `before` also when the law as it is now would refuse the event.
+    """
 
     def __init__(
         self,
         before: Callable[[], object] | None = None,
         admitted: Callable[[int], object] | None = None,
         refused: Callable[[], object] | None = None,
+        *,
+        always: bool = False,
     ) -> None:
+        self.always = always
         self._before = before
         self._admitted = admitted
         self._refused = refused
@@ -202,8 +230,19 @@ def _beside(inquiry: Inquiry, event: Event, extra: dict[str, Any] | None) -> _Be
             )
         case EnterpriseEnrolled(enterprise=id, identity=identity) if extra is not None:
             enterprise = EnterpriseRow(**extra)
+
+            def put() -> None:
+                try:
+                    directory.put_enterprise(id, enterprise, identity, now)
+                except UsccTaken:
+                    # The answer tells that the code is there: a look like any other.
+                    holder = directory.find_by_uscc(enterprise.uscc)
+                    if holder is not None:
+                        directory.record_access(inquiry.reader, What.DIRECTORY, holder, now)
+                    raise
+
             return _row(
-                lambda: directory.put_enterprise(id, enterprise, identity, now),
+                put,
                 lambda: directory.confirm(id, identity),
                 lambda: directory.discard(id, identity),
             )
@@ -219,7 +258,12 @@ def _beside(inquiry: Inquiry, event: Event, extra: dict[str, Any] | None) -> _Be
         case ReportDelivered(order=order, report=report) if report is not None:
             digest, size = report.ciphertext, report.size
 
+            def erased() -> bool:
+                return doors.ledger.book.get(Erasure, f"report/{order}") is not None
+
             def check() -> None:
+                if erased():
+                    return  # delivered long ago; who tells it again gets the receipt again
                 uploaded = vault.size_of(order, digest)
                 if uploaded is None:
                     raise DoorError(
@@ -233,7 +277,13 @@ def _beside(inquiry: Inquiry, event: Event, extra: dict[str, Any] | None) -> _Be
                         path="delivery.report.size",
                     )
 
-            return _Beside(check, lambda at: vault.bind(order, digest, at))
+            def bind(at: int) -> None:
+                # Told twice, a delivery must not bring back what was erased since.
+                if not erased():
+                    vault.bind(order, digest, at)
+
+            # An order may be accepted by the event before, in the same request.
+            return _Beside(check, bind, always=True)
         case DirectoryErased(subject=subject):
             return _Beside(admitted=lambda at: directory.erase(subject, at))
         case ReportErased(order=order):
@@ -258,7 +308,10 @@ def _proof_of(text: str) -> str | Mapping[str, Any]:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return text
-        if isinstance(value, dict) and all(isinstance(v, str) for v in value.values()):
+        # Beyond ASCII nothing stands in a passkey's assertion, and a lone surrogate in no bytes.
+        if isinstance(value, dict) and all(
+            isinstance(v, str) and k.isascii() and v.isascii() for k, v in value.items()
+        ):
             return value
     return text
 
