@@ -12,7 +12,6 @@ files that only their owner can reach.
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from creditchain.client.keys import BadKeyFile, PrivateKey, load_key
+from creditchain.client.keys import BadKeyFile, PrivateKey, load_key, read_private
 from creditchain.ed25519 import BadKey
 from creditchain.tlog.note import Signer, parse_signer_key
 from creditchain.tlog.policy import BadPolicy, Policy, parse_policy
@@ -30,13 +29,10 @@ CONFIG_NAME: Final = "hub.toml"
 ENV_PREFIX: Final = "CREDITCHAIN_"
 
 CONFIG_BYTES_MAX: Final = 65_536
-SECRET_BYTES_MAX: Final = 4_096
-"""Files larger than these are not what they are taken for."""
+"""A larger file is not what it is taken for."""
 
 TOKEN_SECRET_BYTES: Final = 32
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-_OTHERS: Final = 0o077
 
 
 class BadConfig(ValueError):
@@ -175,21 +171,14 @@ def load_policy(config: HubConfig) -> Policy:
 def read_secret(path: Path) -> str:
     """The one line of a secret file; raises `BadConfig` when others can reach it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if os.fstat(descriptor).st_mode & _OTHERS:
-                raise BadConfig(
-                    f"{path}: others can reach this key file; if nobody has read it, "
-                    f"run `chmod 600 {path}`, else replace the key"
-                )
-            data = file.read(SECRET_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadConfig(f"{path}: {error.strerror}") from None
+        data = read_private(path)
+    except BadKeyFile as error:
+        raise BadConfig(str(error)) from None
     try:
         text = data.decode("ascii")
     except UnicodeError:
         text = ""
-    if len(data) > SECRET_BYTES_MAX or text.count("\n") != 1 or not text.endswith("\n"):
+    if text.count("\n") != 1 or not text.endswith("\n"):
         raise BadConfig(f"{path}: not a key file of one line")
     return text[:-1]
 

@@ -10,7 +10,6 @@ are refused, so that a mistyped one cannot be ignored. The file lies in the obse
 
 from __future__ import annotations
 
-import os
 import secrets
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from creditchain.client.keys import (
     PrivateKey,
     generate_key,
     load_key,
+    read_private,
     save_key,
     write_private,
 )
@@ -45,8 +45,6 @@ FILE_BYTES_MAX: Final = 65_536
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 COSIGNERS: Final = (WITNESS, MIRROR)
-
-_OTHERS: Final = 0o077
 
 
 class BadConfig(ValueError):
@@ -131,7 +129,9 @@ def load_secrets(config: ObserverConfig) -> ObserverSecrets:
     for name in COSIGNERS:
         path = config.keys_folder / f"{name}.key"
         try:
-            signer = parse_cosigner_key(_read_private(path).decode().strip())
+            signer = parse_cosigner_key(read_private(path).decode().strip())
+        except BadKeyFile as error:
+            raise BadConfig(str(error)) from None
         except (BadKey, UnicodeError) as error:
             raise BadConfig(f"{path}: {error}") from None
         if signer.name != f"{config.name}/{name}":
@@ -168,7 +168,7 @@ def make_observer(
         for cosigner in COSIGNERS:
             path = keys / f"{cosigner}.key"
             if path.exists():
-                signer = parse_cosigner_key(_read_private(path).decode().strip())
+                signer = parse_cosigner_key(read_private(path).decode().strip())
             else:
                 signer = CosignatureSigner(f"{name}/{cosigner}", secrets.token_bytes(32))
                 write_private(path, f"{format_cosigner_key(signer)}\n".encode())
@@ -193,19 +193,6 @@ def read_file(path: Path) -> bytes:
     if len(data) > FILE_BYTES_MAX:
         raise BadConfig(f"{path}: more than {FILE_BYTES_MAX} bytes")
     return data
-
-
-def _read_private(path: Path) -> bytes:
-    try:
-        mode = os.stat(path).st_mode  # noqa: PTH116  the file itself is read just below
-    except OSError as error:
-        raise BadConfig(f"{path}: {error.strerror}") from None
-    if mode & _OTHERS:
-        raise BadConfig(
-            f"{path}: others can reach this key file; if nobody has read it, "
-            f"run `chmod 600 {path}`, else replace the key"
-        )
-    return read_file(path)
 
 
 def _from_text(name: str, given: str) -> Any:

@@ -35,6 +35,7 @@ __all__ = [
     "generate_key",
     "load_key",
     "private_key",
+    "read_private",
     "save_key",
     "write_private",
 ]
@@ -46,6 +47,7 @@ KEY_FILE_BYTES_MAX: Final = 4_096
 """Our key files have under 300 bytes; a large file is no key."""
 
 _OTHERS: Final = 0o077
+"""The mode bits of group and others."""
 
 
 class BadKeyFile(ValueError):
@@ -127,19 +129,7 @@ def private_key(alg: str, secret: bytes) -> PrivateKey:
 
 def load_key(path: Path) -> PrivateKey:
     """The key in a file; raises `BadKeyFile`, also for a file that group or others may read."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & _OTHERS:
-                raise BadKeyFile(
-                    f"{path}: others can reach this key file; if nobody has read it, "
-                    f"run `chmod 600 {path}`, else replace the key"
-                )
-            data = file.read(KEY_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadKeyFile(f"{path}: {error.strerror}") from None
-    if len(data) > KEY_FILE_BYTES_MAX:
-        raise BadKeyFile(f"{path}: too large for a key file")
+    data = read_private(path)
     try:
         return PrivateKey.from_json(json.loads(data))
     except (ValueError, RecursionError) as error:
@@ -151,6 +141,24 @@ def load_key(path: Path) -> PrivateKey:
 def save_key(path: Path, key: PrivateKey) -> None:
     """Writes a new key file, durable when this returns; raises `BadKeyFile` if `path` exists."""
     write_private(path, canonical_json(key.to_json()) + b"\n")
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a small private file; raises `BadKeyFile` when others can reach it."""
+    try:
+        with path.open("rb") as file:
+            # Of the open file, not of the path: between two looks a path can change hands.
+            if os.fstat(file.fileno()).st_mode & _OTHERS:
+                raise BadKeyFile(
+                    f"{path}: others can reach this key file; if nobody has read it, "
+                    f"run `chmod 600 {path}`, else replace the key"
+                )
+            data = file.read(KEY_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadKeyFile(f"{path}: {error.strerror}") from None
+    if len(data) > KEY_FILE_BYTES_MAX:
+        raise BadKeyFile(f"{path}: too large for a key file")
+    return data
 
 
 def write_private(path: Path, data: bytes) -> None:
