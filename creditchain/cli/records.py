@@ -15,7 +15,6 @@ from creditchain.cli.words import Observed, ProfileName, code_of, time_of
 if TYPE_CHECKING:
     from creditchain.client.client import Client
     from creditchain.client.evidence import Receipt
-    from creditchain.seal import Sealed
 
 records_app = typer.Typer(
     name="records", help="Commitments to records, and the record store.", no_args_is_help=True
@@ -39,7 +38,7 @@ def records_commit(
     """
     from creditchain.client.local_store import BadStore
     from creditchain.client.records import BadRecords, RecordStore, read_records
-    from creditchain.client.signer import now_ms
+    from creditchain.client.signer import now_ms, sealed_before
 
     time = now_ms() if as_of is None else time_of(as_of)
     place = with_profile(profile, lambda chosen: chosen.record_store())
@@ -63,7 +62,7 @@ def records_commit(
 
         sealed = client.signer.seal(batch.event(), id=batch.id)
         if batch.body is not None:
-            sealed = _sealed_of(batch.body)
+            sealed = sealed_before(batch.body)
         store.keep_body(batch.id, sealed.body)
         try:
             return await submit(client, sealed, observed)
@@ -113,15 +112,6 @@ def records_list(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """List the batches of all holders."""
     columns = ("id", "member", "count", "sections", "asOf", "supersededAt")
     show_list(profile, as_json, "RecordBatches", columns)
-
-
-def _sealed_of(body: bytes) -> Sealed:
-    from creditchain.client.evidence import commitment_of
-    from creditchain.events import parse_event_object, parse_json
-    from creditchain.seal import BODY_BYTES_MAX, Sealed
-
-    event = parse_event_object(parse_json(body, BODY_BYTES_MAX)["event"])
-    return Sealed(event, "", body, commitment_of(body))
 
 
 def _digest_of(path: Path) -> bytes:

@@ -12,7 +12,6 @@ there: the same events under the same ids, so nothing is missed and nothing is s
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from creditchain.client.client import Client, HubFailure, HubUnreachable, RefusedByHub
-from creditchain.client.evidence import BadEvidence, commitment_of
+from creditchain.client.evidence import BadEvidence
 from creditchain.client.hpke import seal_report
 from creditchain.client.local_store import open_store
 from creditchain.client.opening import KnownBatch, known_batch, ordered_of
@@ -47,13 +46,14 @@ from creditchain.client.report import (
     OpenObjection,
     build_report,
 )
+from creditchain.client.signer import now_ms, sealed_before
 from creditchain.client.source import BadRow, Source, SourceUnavailable
-from creditchain.events import Body, PublicKey, parse_event_object, parse_json, parse_time
+from creditchain.events import Body, PublicKey, parse_time
 from creditchain.events.codes import DeclineCode, MissingCode, Outcome, Section
 from creditchain.events.order import OrderAccepted, OrderDeclined, ReportDelivered
 from creditchain.fingerprint import fingerprint
 from creditchain.rulebook.refusal import Refusal
-from creditchain.seal import BODY_BYTES_MAX, Sealed
+from creditchain.seal import Sealed
 
 JOBS_AT_ONCE: Final = 4
 """Orders served side by side; the agency's database and one core are soon busy with more."""
@@ -158,7 +158,7 @@ class Journal:
             return bool(
                 connection.execute(
                     insert(_job)
-                    .values(order=order, step=Step.PLACED, changed_at=_now_ms())
+                    .values(order=order, step=Step.PLACED, changed_at=now_ms())
                     .on_conflict_do_nothing()
                 ).rowcount
             )
@@ -181,7 +181,7 @@ class Journal:
             done = connection.execute(
                 update(_job)
                 .where(_job.c.order == order)
-                .values(step=step, changed_at=_now_ms(), **values)
+                .values(step=step, changed_at=now_ms(), **values)
             )
             assert done.rowcount == 1, f"no job on {order} in the journal"
 
@@ -339,7 +339,7 @@ class Worker:
                 if not await asyncio.to_thread(self._source.knows, subject):
                     code = DeclineCode.SUBJECT_UNKNOWN
             except SourceUnavailable:
-                if _now_ms() < parse_time(order["placedAt"]) + 1000 * self._source_patience_s:
+                if now_ms() < parse_time(order["placedAt"]) + 1000 * self._source_patience_s:
                     raise
                 code = DeclineCode.SOURCE_UNAVAILABLE
         if code is None:
@@ -371,7 +371,7 @@ class Worker:
         assert job.body is not None, "what is said was written down before"
         if job.order in self._untried:
             self._untried.discard(job.order)
-        elif await self._client.receipt(_sealed_of(job.body)) is not None:
+        elif await self._client.receipt(sealed_before(job.body)) is not None:
             # Said before a crash: the vault may have let go of the report since.
             await self._put(job, Step.DELIVERED, report=None)
             return
@@ -423,7 +423,7 @@ class Worker:
         ]
         batches = {name: known.batch for name, known in self._batches.items()}
         return await asyncio.to_thread(
-            build_report, ordered, lines, missing, batches, objections, _now_ms()
+            build_report, ordered, lines, missing, batches, objections, now_ms()
         )
 
     async def _cite(
@@ -461,7 +461,7 @@ class Worker:
     async def _say(self, job: Job, then: Step) -> None:
         """Says what was written down; the same bytes as often as it takes."""
         assert job.body is not None, "what is said was written down before"
-        sealed = _sealed_of(job.body)
+        sealed = sealed_before(job.body)
         try:
             await self._client.submit(sealed)
         except RefusedByHub as refused:
@@ -517,12 +517,6 @@ def _match(
     return cited, rest
 
 
-def _sealed_of(body: bytes) -> Sealed:
-    """The sealed event in body bytes of our own making, from our own journal."""
-    value = parse_json(body, BODY_BYTES_MAX)
-    return Sealed(parse_event_object(value["event"]), "", body, commitment_of(body))
-
-
 def _job_of(row: Row[Any]) -> Job:
     return Job(
         row.order,
@@ -532,7 +526,3 @@ def _job_of(row: Row[Any]) -> Job:
         None if row.outcome is None else Outcome(row.outcome),
         row.note,
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
