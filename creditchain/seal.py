@@ -28,9 +28,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import (
-    decode_dss_signature,
-)
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from creditchain.events import (
@@ -48,7 +46,7 @@ from creditchain.events import (
     unb64u,
 )
 from creditchain.events.codes import KeyUse
-from creditchain.events.key import ED25519, ES256
+from creditchain.events.key import ED25519, ES256, P256_ORDER
 
 JWS_TYPE: Final = "creditchain-event+jws"
 """RFC 8725 section 3.11: a type of its own, so no other token of this key passes as an event."""
@@ -67,8 +65,6 @@ WEBAUTHN_CONTEXT: Final = b"creditchain-event/webauthn/v1\0"
 
 # Checked before a kid from outside reaches a key store or is spelled again.
 _THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
-
-_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 FindKey = Callable[[Event, str], PublicKey | None]
 """(event, kid) to the public key recorded for the event's author under that thumbprint."""
@@ -350,4 +346,4 @@ def _sign(key: Signing, message: bytes) -> bytes:
 
 def _join(r: int, s: int) -> bytes:
     """r and s as 64 bytes, s in its lower form (authenticators may send either)."""
-    return r.to_bytes(32, "big") + min(s, _P256_ORDER - s).to_bytes(32, "big")
+    return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")

@@ -46,7 +46,8 @@ _X25519_SMALL: Final = frozenset(
     }
 )
 
-_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order of the group of P-256 (SEC 2, secp256r1)."""
 
 Verifying: TypeAlias = Ed25519PublicKey | ec.EllipticCurvePublicKey
 
@@ -96,7 +97,7 @@ class PublicKey:
             return False
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
         # Of the two S that verify only the lower counts: one signature, one spelling.
-        if not 0 < r < _P256_ORDER or not 0 < s <= _P256_ORDER // 2:
+        if not 0 < r < P256_ORDER or not 0 < s <= P256_ORDER // 2:
             return False
         try:
             key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
