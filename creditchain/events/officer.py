@@ -28,7 +28,7 @@ class OfficerAppointed:
 
 @dataclass(frozen=True, slots=True)
 class OfficerDismissed:
-    """An officer no longer acts for the member. Signed by the member's key."""
+    """An officer no longer acts for the member. By the member's key or an administrator of its."""
 
     officer: OfficerId
     compromised_since: Timestamp | None = None
