@@ -270,8 +270,10 @@ class _Server(uvicorn.Server):
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            sys.stdout.write(f"creditchain hub listens on http://{shown}:{port}\n")
-            sys.stdout.flush()
+            # A full disk under the output is no reason not to serve.
+            with suppress(OSError):
+                sys.stdout.write(f"creditchain hub listens on http://{shown}:{port}\n")
+                sys.stdout.flush()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

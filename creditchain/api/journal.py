@@ -58,6 +58,9 @@ OPERATIONS: Final = Counter("creditchain_graphql_operations", "GraphQL operation
 ERRORS: Final = Counter("creditchain_graphql_errors", "Top-level GraphQL errors told.", ["code"])
 REFUSALS: Final = Counter("creditchain_refusals", "Events refused by the law.", ["code"])
 SIGN_INS: Final = Counter("creditchain_sign_ins", "Assertions exchanged or refused.", ["outcome"])
+LINES_LOST: Final = Counter(
+    "creditchain_log_lines_lost", "Lines about requests that could not be written."
+)
 SOCKETS: Final = Gauge("creditchain_sockets", "Open WebSocket and SSE connections.", ["kind"])
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -184,12 +187,16 @@ class Journal:
         facts: dict[str, Any] = {"actor": note.actor} if note.actor else {}
         if note.operation is not None:
             facts["operation"] = note.operation
-        self._lines.info(
-            "request",
-            request_id=note.request_id,
-            method=scope.get("method", "WS"),
-            path=scope["path"],
-            status=note.status,
-            ms=round(seconds * 1000, 2),
-            **facts,
-        )
+        try:
+            self._lines.info(
+                "request",
+                request_id=note.request_id,
+                method=scope.get("method", "WS"),
+                path=scope["path"],
+                status=note.status,
+                ms=round(seconds * 1000, 2),
+                **facts,
+            )
+        except OSError:
+            # The log's disk is full or its reader is gone: that must not cost anyone the answer.
+            LINES_LOST.inc()
