@@ -36,6 +36,9 @@ ORDERS_MOST = 3_000
 def disks(copy: SmallStage) -> Iterator[tuple[SmallDisk, SmallDisk]]:
     """The disks of the hub and of the observer, which run."""
     made = small_disk(copy.hub_folder), small_disk(copy.observer_folder)
+    # What they write about themselves goes there too: it must not be what stops them.
+    copy.hub.log = copy.hub_folder / "hub.log"
+    copy.observer.log = copy.observer_folder / "observer.log"
     copy.start()
     yield made
     copy.stop()
@@ -111,8 +114,9 @@ async def test_a_hub_that_starts_on_a_full_disk_serves_what_it_has(
     async with stage.cast() as cast, stage.client(ORDERING, patience_s=0) as officer:
         given = await consent(cast)
         end(stage.hub)
+        stage.hub.start()
         with disk.full(stage.hub):
-            stage.start(stage.hub)
+            stage.ready()
             assert stage.size() == size + 2
             whole_log(stage)
             _, refused_order = await order_until_refused(officer, given)
