@@ -94,7 +94,8 @@ def verify_a_bundle(
     as_json: AsJson = False,
 ) -> None:
     """Verify offline every event of an evidence bundle; without a pin, by its own founding."""
-    from creditchain.client.verify import CannotReach, verify_bundle
+    from creditchain.client.bundle import verify_bundle
+    from creditchain.client.verify import CannotReach
 
     trust, _ = _trusted(profile, genesis, policy, log_key, None)
     try:

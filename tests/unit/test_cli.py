@@ -17,8 +17,8 @@ import pytest
 from typer.testing import CliRunner
 
 from creditchain.cli import NO_ANSWER, REFUSED, UNFIT, app
+from creditchain.client.bundle import BundledEvent, write_bundle
 from creditchain.client.profile import format_profile
-from creditchain.client.verify import BundledEvent, write_bundle
 from creditchain.seal import parse_entry
 from creditchain.tlog.tlogproof import parse_tlog_proof
 from tests.unit.client.live_hub import MAPPING

@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
+from creditchain.client.bundle import BundledEvent, verify_bundle, write_bundle
 from creditchain.client.evidence import BadEvidence, Trust
 from creditchain.client.verify import (
-    BundledEvent,
     CannotReach,
     LogFolder,
     keep_receipt,
     trust_of_files,
-    verify_bundle,
     verify_log,
     verify_receipt,
-    write_bundle,
 )
 from creditchain.events import parse_time
 from creditchain.seal import Entry, format_entry
@@ -175,6 +173,19 @@ def test_a_bundle_without_the_erasure_lacks_a_body(tmp_path: Path):
     events = bundled(max(ERASED) + 1)
     verdict = verify_bundle(bundle(tmp_path / "some.zip", events), TRUST)
     assert [p for p in verdict.problems if "is missing" in p]
+
+
+@pytest.mark.parametrize("other", [None, 0])
+def test_the_receipt_of_an_erased_event_must_hold_too(other: int | None, tmp_path: Path):
+    events, index = bundled(), min(ERASED)
+    erased = events[index]
+    proof = "" if other is None else events[other].proof
+    events[index] = BundledEvent(index, erased.at, None, proof)
+    verdict = verify_bundle(bundle(tmp_path / "proof.zip", events), TRUST)
+    assert [p for p in verdict.problems if f"entry {index}, erased" in p]
+    events[index] = BundledEvent(index, erased.at + 1, None, erased.proof)
+    verdict = verify_bundle(bundle(tmp_path / "time.zip", events), TRUST)
+    assert [p for p in verdict.problems if f"entry {index}, erased" in p]
 
 
 def test_a_bundle_without_the_signers_key_is_not_verified(tmp_path: Path):
