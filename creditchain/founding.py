@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from creditchain.client import evidence
 from creditchain.client.keys import BadKeyFile, PrivateKey, generate_key, save_key, write_private
 from creditchain.client.signer import Signer as EventSigner
 from creditchain.config import (
@@ -31,12 +32,10 @@ from creditchain.config import (
     load_config,
 )
 from creditchain.ed25519 import BadKey
-from creditchain.events import MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded, Founder
 from creditchain.ledger import HubKeys, Ledger, LedgerRefused
 from creditchain.private_store import open_private_store
-from creditchain.rulebook import DictBook, find_key
-from creditchain.seal import BadSeal, Sealed, unseal
+from creditchain.seal import Sealed
 from creditchain.tlog.cosignature import CosignatureVerifier, parse_cosigner_vkey
 from creditchain.tlog.note import (
     SEED_BYTES,
@@ -128,12 +127,11 @@ def write_genesis(
 def open_genesis(body: bytes) -> ConsortiumFounded:
     """The founding in body bytes, verified; raises FoundingRefused."""
     try:
-        sealed = unseal(body, find_key(DictBook()))
-    except (MalformedEvent, BadSeal) as error:
+        founded = evidence.open_genesis(body).event.body
+    except evidence.BadEvidence as error:
         raise FoundingRefused(f"not a genesis: {error}") from None
-    if not isinstance(sealed.event.body, ConsortiumFounded):
-        raise FoundingRefused(f"not a genesis but {sealed.event.type}")
-    return sealed.event.body
+    assert isinstance(founded, ConsortiumFounded), "open_genesis opens foundings only"
+    return founded
 
 
 def make_policy(log_vkey: str, observer: Sequence[ObserverKey]) -> Policy:

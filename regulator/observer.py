@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from creditchain.ed25519 import BadKey
 from creditchain.events import MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded
+from creditchain.rulebook import DictBook, find_key
 from creditchain.seal import BadSeal, unseal
 from creditchain.tlog.cosignature import CosignatureSigner
 from creditchain.tlog.note import Verifier, parse_vkey
@@ -62,8 +63,9 @@ class Observer:
 def read_genesis(body: bytes) -> Genesis:
     """The genesis in the founding's body bytes; raises `BadGenesis`."""
     try:
-        sealed = unseal(body, lambda event, _: _founding(event.body).regulator.key)
-        founding = _founding(sealed.event.body)
+        sealed = unseal(body, find_key(DictBook()))
+        founding = sealed.event.body
+        assert isinstance(founding, ConsortiumFounded), "before it only a founding has a key"
         log = parse_vkey(founding.log_key)
     except (MalformedEvent, BadSeal, BadKey) as error:
         raise BadGenesis(f"not the founding of a consortium: {error}") from None
@@ -139,9 +141,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _founding(body: object) -> ConsortiumFounded:
-    if not isinstance(body, ConsortiumFounded):
-        raise MalformedEvent("type", "not ConsortiumFounded")
-    return body

@@ -18,7 +18,7 @@ from typing import Final
 from creditchain.ed25519 import BadKey
 from creditchain.events import parse_time, unb64u
 from creditchain.events.consortium import ConsortiumFounded
-from creditchain.rulebook.refusal import Refusal
+from creditchain.rulebook import DictBook, Refusal, find_key
 from creditchain.seal import Entry, Sealed, format_entry, unseal
 from creditchain.tlog.cosignature import Cosignature
 from creditchain.tlog.note import BadNote, Verifier, open_note, parse_vkey
@@ -139,15 +139,10 @@ def open_genesis(body: bytes) -> Sealed:
     its commitment is the one a participant pinned.
     """
     try:
-        sealed = unseal(
-            body,
-            lambda event, _kid: (
-                event.body.regulator.key if isinstance(event.body, ConsortiumFounded) else None
-            ),
-        )
+        sealed = unseal(body, find_key(DictBook()))
     except ValueError as error:
         raise BadEvidence(f"no founding: {error}") from None
-    assert isinstance(sealed.event.body, ConsortiumFounded), "only a founding has a key here"
+    assert isinstance(sealed.event.body, ConsortiumFounded), "before it only a founding has a key"
     return sealed
 
 

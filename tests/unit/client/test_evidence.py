@@ -128,7 +128,7 @@ def test_the_refusals_of_the_formats_are_read():
         )
 
 
-def found(name: str = LOG) -> tuple[bytes, NoteSigner]:
+def found(name: str = LOG, by: str = "delta-regulator") -> tuple[bytes, NoteSigner]:
     key, log = generate_key(), NoteSigner(name, bytes([1]) * 32)
     refusal = NoteSigner(f"{name}/refusal", bytes([2]) * 32)
     founder = Founder("delta-regulator", "Office", "990100", key.public)
@@ -136,7 +136,7 @@ def found(name: str = LOG) -> tuple[bytes, NoteSigner]:
     body = ConsortiumFounded(
         "Delta", founder, operator, format_vkey(log.verifier), format_vkey(refusal.verifier), 1
     )
-    return Signer("delta-regulator", key, name).seal(body).body, log
+    return Signer(by, key, name).seal(body).body, log
 
 
 def test_trust_follows_from_the_founding():
@@ -150,6 +150,12 @@ def test_a_policy_about_another_log_is_refused():
     body, _ = found("other.example/log")
     with pytest.raises(BadEvidence, match="not about the log"):
         Trust.of_genesis(body, HUB.trust.policy)
+
+
+def test_a_founding_is_said_by_the_regulator_it_names():
+    body, _ = found(by="delta-operator")
+    with pytest.raises(BadEvidence, match="KEY_UNKNOWN"):
+        open_genesis(body)
 
 
 def test_what_is_no_founding_founds_no_trust():
