@@ -21,14 +21,12 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.exceptions import InvalidSubjectError
 
 from creditchain.api.authority import Caller
-from creditchain.ed25519 import ed25519_public_key
 from creditchain.events.codes import KeyUse, Role
-from creditchain.events.key import ED25519, ES256, PublicKey
+from creditchain.events.key import ED25519, ES256, PublicKey, verifying_key
 from creditchain.rulebook.book import Book
 from creditchain.rulebook.record import Enterprise, Key, Member, Officer, Standing
 
@@ -269,7 +267,7 @@ class Identity:
         try:
             return verifier.decode(
                 token,
-                _verifying_key(key),
+                verifying_key(key),
                 algorithms=[name],
                 audience=self._audience,
                 issuer=actor,
@@ -323,12 +321,6 @@ def _counts(key: Key, now_ms: int) -> bool:
     `added_at` is not asked: admission times may run ahead of this clock by a few milliseconds.
     """
     return key.revoked_at is None and (key.expires_at is None or now_ms < key.expires_at)
-
-
-def _verifying_key(key: PublicKey) -> Any:
-    if key.alg == ED25519:
-        return ed25519_public_key(key.raw)
-    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + key.raw)
 
 
 def _is_time(value: object) -> bool:

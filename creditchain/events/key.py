@@ -90,7 +90,7 @@ class PublicKey:
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` is this key's over `message` (ES256: r and s, 64 bytes)."""
-        key = _verifying(self)
+        key = verifying_key(self)
         if isinstance(key, Ed25519PublicKey):
             return ed25519.verify(key, signature, message)
         if len(signature) != 64:
@@ -127,7 +127,7 @@ class PublicKey:
                 raise MalformedEvent(f"{path}.{name}", "not 32 bytes in base64url")
         key = cls(alg, *coordinates)
         try:
-            _verifying(key) if key.use is KeyUse.SIGN else _check_x25519(key.raw)
+            verifying_key(key) if key.use is KeyUse.SIGN else _check_x25519(key.raw)
         except ValueError as error:
             raise MalformedEvent(path, str(error)) from None
         return key
@@ -149,7 +149,8 @@ def _check_x25519(raw: bytes) -> None:
 
 # Parsing costs five verifications; a few thousand keys cover the signers of a busy hour.
 @lru_cache(maxsize=8192)
-def _verifying(key: PublicKey) -> Verifying:
+def verifying_key(key: PublicKey) -> Verifying:
+    """The key of `cryptography` that verifies; raises ValueError for a point off the curve."""
     if key.alg == ED25519:
         return ed25519.ed25519_public_key(key.raw)
     assert key.alg == ES256, f"{key.alg} does not sign"
