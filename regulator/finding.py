@@ -40,10 +40,6 @@ class FindingCode(StrEnum):
     ERASURE_MISMATCH = "ERASURE_MISMATCH"
 
 
-FORKS: frozenset[FindingCode] = frozenset({FindingCode.FORK, FindingCode.ROLLED_BACK})
-"""Findings about the tree itself; the others are about an entry in it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing held against the log.
