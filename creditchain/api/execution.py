@@ -424,6 +424,13 @@ def _read(source: Any, attribute: str) -> Any:
     return source.get(attribute) if type(source) is dict else getattr(source, attribute, None)
 
 
+def _is_plain(branch: Branch, value: Any) -> bool:
+    """Whether a branch with this value can be grown the short way."""
+    if branch.many:
+        return type(value) in (list, tuple) and all(map(_is_plain_object, value))
+    return _is_plain_object(value)
+
+
 def _is_plain_object(value: object) -> bool:
     """Whether a value is a dict or a dataclass: nothing to await, and no exception."""
     return type(value) is dict or hasattr(type(value), "__dataclass_fields__")
@@ -462,22 +469,37 @@ class ShortExecution(ExecutionContext):
         leaves, branches = shortcuts
         results: dict[str, Any] = {}
         slow: dict[str, list[FieldNode]] = {}
-        pending: list[str] = []
+        grows: dict[str, list[FieldNode]] = {}
         for response_name, nodes in fields.items():
             name = nodes[0].name.value
             leaf = leaves.get(name)
+            value: Any = None
             if leaf is not None:
                 value = leaf(source_value)
+                lost = value is _SLOW
             elif name in branches:
-                here = Path(path, response_name, parent_type.name)
-                value = self._grow(branches[name], source_value, here, nodes)
-                if isinstance(value, Coroutine):
-                    pending.append(response_name)
+                branch = branches[name]
+                lost = branch.required and not _is_plain(
+                    branch, _read(source_value, branch.attribute)
+                )
+                grows[response_name] = nodes
             else:
-                value = _SLOW
+                lost = False
+                slow[response_name] = nodes
+            if lost:
+                # Perhaps no response object at all: then what is told of its other fields depends
+                # on the order in which they are run, and that is graphql-core's to choose.
+                return super().execute_fields(parent_type, source_value, path, fields)
             # The place in the response is that of the first mention, whichever way it is filled.
             results[response_name] = value
-            if value is _SLOW:
+        pending: list[str] = []
+        for response_name, nodes in grows.items():
+            here = Path(path, response_name, parent_type.name)
+            value = self._grow(branches[nodes[0].name.value], source_value, here, nodes)
+            results[response_name] = value
+            if isinstance(value, Coroutine):
+                pending.append(response_name)
+            elif value is _SLOW:
                 slow[response_name] = nodes
         rest: Any = {}
         if slow:
@@ -496,10 +518,7 @@ class ShortExecution(ExecutionContext):
         value = _read(source, branch.attribute)
         if value is None:
             return _SLOW if branch.required else None
-        if branch.many:
-            if type(value) not in (list, tuple) or not all(map(_is_plain_object, value)):
-                return _SLOW
-        elif not _is_plain_object(value):
+        if not _is_plain(branch, value):
             return _SLOW
         grown: Any = None
         try:

@@ -30,7 +30,7 @@ from creditchain.api.limits import COST_MAX, DEPTH_MAX, PAGE_DEFAULT, PAGE_MAX
 ROOT_COST: Final = 5
 """A root field asks the database at least once."""
 
-ROOT_COSTS: Final = {"counters": 200, "findEnterprise": 50, "submit": 100}
+ROOT_COSTS: Final = {"counters": 200, "findEnterprise": 50, "submit": 2_000}
 """Root fields that count whole tables, look into the directory or take many events."""
 
 MUTATION_COST: Final = 20

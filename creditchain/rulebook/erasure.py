@@ -24,7 +24,7 @@ from creditchain.events.membership import (
 )
 from creditchain.events.product import ProductOffered, ProductWithdrawn
 from creditchain.rulebook.book import Book, Writes
-from creditchain.rulebook.record import Enterprise, Erasure, Officer, Order
+from creditchain.rulebook.record import Enterprise, Erasure, Officer, Order, OrderStatus
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (
     ANY,
@@ -75,12 +75,18 @@ def erase_directory(book: Book, body: DirectoryErased, act: Act) -> Writes | Vio
 
 
 def erase_report(book: Book, body: ReportErased, act: Act) -> Writes | Violation:
-    """The sealed report is deleted from the vault: by its agency, its orderer or the operator."""
+    """The sealed report is deleted from the vault: by its orderer or the operator, or its agency.
+
+    The agency must wait until the orderer has acknowledged or disputed: a report may not vanish
+    between its delivery and its opening.
+    """
     order = book.get(Order, body.order)
     if order is None:
         return Violation(Refusal.ORDER_UNKNOWN, "body.order")
     if act.kind is not MemberKind.OPERATOR and act.member not in {order.agency, order.orderer}:
         return Violation(Refusal.NOT_YOURS, "body.order")
+    if act.member == order.agency and order.status is OrderStatus.DELIVERED:
+        return Violation(Refusal.ORDER_STATUS, "body.order")
     if order.report is None:
         return Violation(Refusal.ERASURE_SUBJECT, "body.order")
     return _erased(book, f"report/{body.order}", body.ground, act)

@@ -62,7 +62,6 @@ WHILE_SUSPENDED: Final[frozenset[type[Body]]] = frozenset(
 )
 """What a suspended member may still do."""
 
-_ENTERPRISE_VOICES: Final = (Voice.ENTERPRISE,)
 _MEMBER_VOICES: Final = (Voice.MEMBER_KEY,)
 
 
@@ -106,7 +105,7 @@ def decide(book: Book, sealed: Sealed, at: int) -> Writes | Violation:
     if member is None:
         if Voice.ENTERPRISE not in rule.voices:
             return Violation(Refusal.ROLE_MISSING, "by")
-        return rule.decide(book, body, Act(event, at, "", None, founded))
+        return rule.decide(book, body, Act(event, sealed.kid, at, "", None, founded))
     if acting is not None and acting.dismissed_at is not None:
         return Violation(Refusal.OFFICER_DISMISSED, "by")
     if member.standing is not Standing.ACTIVE:
@@ -117,7 +116,7 @@ def decide(book: Book, sealed: Sealed, at: int) -> Writes | Violation:
     voices: tuple[Voice | Role, ...] = _MEMBER_VOICES if acting is None else acting.roles
     if member.kind not in rule.kinds or rule.voices.isdisjoint(voices):
         return Violation(Refusal.ROLE_MISSING, "by")
-    return rule.decide(book, body, Act(event, at, member.id, member.kind, founded))
+    return rule.decide(book, body, Act(event, sealed.kid, at, member.id, member.kind, founded))
 
 
 def find_key(book: Book) -> FindKey:

@@ -140,7 +140,8 @@ def approve(book: Book, body: OrderApproved, act: Act) -> Writes | Violation:
         return Violation(Refusal.ORDER_STATUS, "body.order")
     if act.at >= order.due_at:
         return Violation(Refusal.ORDER_OVERDUE, "body.order")
-    if order.officer == act.event.by:
+    # One person is one key: a second officer id over the first officer's key is no second officer.
+    if order.officer == act.event.by or book.get(Key, f"{order.officer}/{act.kid}") is not None:
         return Violation(Refusal.APPROVER_SAME, "by")
     return (
         replace(

@@ -36,11 +36,12 @@ class Voice(StrEnum):
 class Act(NamedTuple):
     """One event before the law, with what is settled about its signer.
 
-    `at` is the admission time, ms. `member` is the institution behind the signer and `kind` its
-    kind; for an enterprise, which has none, they are "" and None.
+    `at` is the admission time, ms, `kid` the key it was sealed with. `member` is the institution
+    behind the signer and `kind` its kind; for an enterprise, which has none, they are "" and None.
     """
 
     event: Event
+    kid: str
     at: int
     member: str
     kind: MemberKind | None
