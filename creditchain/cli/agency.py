@@ -74,7 +74,7 @@ def agency_work(
 ) -> None:
     """Serve placed orders until SIGTERM or SIGINT; then run it again, it goes on where it was."""
     from creditchain.client.local_store import BadStore
-    from creditchain.client.records import RecordStore
+    from creditchain.client.record_store import RecordStore
     from creditchain.client.source import BadMapping, Source
     from creditchain.client.worker import Journal, Worker
     from creditchain.logs import set_up_logs

@@ -37,7 +37,8 @@ def records_commit(
     Cut off in between it is run again, and goes on with the same event.
     """
     from creditchain.client.local_store import BadStore
-    from creditchain.client.records import BadRecords, RecordStore, read_records
+    from creditchain.client.record_store import RecordStore
+    from creditchain.client.records import BadRecords, read_records
     from creditchain.client.signer import now_ms, sealed_before
 
     time = now_ms() if as_of is None else time_of(as_of)
@@ -93,7 +94,7 @@ def records_supersede(
     as_json: AsJson = False,
 ) -> None:
     """Say that a batch no longer counts."""
-    from creditchain.client.records import RecordStore
+    from creditchain.client.record_store import RecordStore
     from creditchain.events.codes import SupersedeReason
     from creditchain.events.records import RecordsSuperseded
 

@@ -38,7 +38,8 @@ from creditchain.client.evidence import BadEvidence
 from creditchain.client.hpke import seal_report
 from creditchain.client.local_store import open_store
 from creditchain.client.opening import KnownBatch, known_batch, ordered_of
-from creditchain.client.records import Held, Record, RecordStore
+from creditchain.client.record_store import Held, RecordStore
+from creditchain.client.records import Record
 from creditchain.client.report import (
     BadReport,
     BuiltReport,

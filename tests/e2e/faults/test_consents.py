@@ -13,7 +13,8 @@ from creditchain.client.fresh import fresh_salt
 from creditchain.client.hpke import seal_report
 from creditchain.client.keys import HPKE_X25519, generate_key
 from creditchain.client.opening import open_delivery, ordered_of
-from creditchain.client.records import Record, RecordStore
+from creditchain.client.record_store import RecordStore
+from creditchain.client.records import Record
 from creditchain.client.report import (
     BadReport,
     BuiltReport,

@@ -14,7 +14,8 @@ import httpx2
 
 from creditchain.client.client import Client
 from creditchain.client.evidence import Trust
-from creditchain.client.records import Record, RecordStore, read_records
+from creditchain.client.record_store import RecordStore
+from creditchain.client.records import Record, read_records
 from creditchain.client.source import Source
 from creditchain.config import HubConfig, load_policy
 from creditchain.events import Body

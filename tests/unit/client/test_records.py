@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from creditchain.client.fresh import fresh_enterprise_id
 from creditchain.client.local_store import BadStore
+from creditchain.client.record_store import CHUNK, RecordStore
 from creditchain.client.records import (
-    CHUNK,
     RECORD_BYTES_MAX,
     BadRecords,
     Record,
-    RecordStore,
     check_record,
     leaf_of,
     read_records,
@@ -136,7 +135,7 @@ def test_a_batch_of_nothing_is_refused(tmp_path: Path):
 
 
 def test_a_batch_over_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("creditchain.client.records.RECORDS_MAX", 10)
+    monkeypatch.setattr("creditchain.client.record_store.RECORDS_MAX", 10)
     with pytest.raises(BadRecords, match="more than 10 records"):
         store_of(tmp_path).add(loans(11), as_of=7)
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from creditchain.client.fresh import fresh_enterprise_id, fresh_event_id
-from creditchain.client.records import Record, RecordStore, read_records
+from creditchain.client.record_store import RecordStore
+from creditchain.client.records import Record, read_records
 from creditchain.client.report import (
     REPORT_BYTES_MAX,
     BadReport,
