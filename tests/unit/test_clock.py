@@ -27,7 +27,6 @@ from tests.unit.hub_world import (
     DAY_MS,
     ENTERPRISE,
     FIXTURE,
-    FULFILLING,
     OPERATOR,
     ORDERING,
     PRODUCT,
@@ -239,7 +238,7 @@ async def test_erasures_are_repeated_on_an_older_copy_of_the_private_store(
     order = await room.world.deliver(await room.world.consent(), b"sealed")
     room.vault.bind(order, room.vault.stage(order, b"sealed", room.now()), room.now())
     await room.world.say(BANK, DirectoryErased(ENTERPRISE.id, ErasureGround.SUBJECT_REQUEST))
-    await room.world.say(FULFILLING, ReportErased(order, ErasureGround.SUBJECT_REQUEST))
+    await room.world.say(ORDERING, ReportErased(order, ErasureGround.SUBJECT_REQUEST))
     # Neither was carried out here: as after a crash, or with a copy restored from before.
     assert await room.clock.repeat_erasures() == 2
     assert room.directory.enterprises([ENTERPRISE.id], READER, room.now()) == {}
