@@ -31,6 +31,9 @@ CACHE_KIB: Final = 32_768
 
 READER_CACHE_KIB: Final = 4_096
 
+_DISK: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""How the names begin of what SQLite says when not the database but the disk is at fault."""
+
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 
@@ -64,6 +67,12 @@ def open_database(path: Path, *, readers: bool = False) -> Iterator[Engine]:
             try:
                 _migrate(engine, path)
             except (DatabaseError, sqlite3.DatabaseError) as error:
+                cause = getattr(error, "orig", None) or error
+                if str(getattr(cause, "sqlite_errorname", "")).startswith(_DISK):
+                    raise DatabaseUnusable(
+                        f"the disk under {path} does not do its work ({cause}); most likely it is "
+                        "full: make space and start again, the database is as it was"
+                    ) from None
                 raise DatabaseUnusable(
                     f"{path} is no observer database, or is damaged ({error}); move it away and "
                     "the observer makes a new copy from the hub"

@@ -25,7 +25,7 @@ from sqlalchemy.exc import DatabaseError
 from creditchain.events import Event, MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.ledger.book import Records, SqlBook
-from creditchain.ledger.database import Database
+from creditchain.ledger.database import Database, failure_code
 from creditchain.ledger.failure import LedgerDamaged, LedgerRefused
 from creditchain.ledger.machine import (
     EMPTY,
@@ -58,6 +58,9 @@ from creditchain.tlog.note import format_vkey
 from creditchain.tlog.tile import TILE_WIDTH, format_bundle
 
 REGISTER_NAME: Final = "head.register"
+
+_DISK: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")
+"""How the names begin of what SQLite says when not the database but the disk is at fault."""
 
 _FIND: Final = 'SELECT idx, type, "by", at FROM entry WHERE id = ?'
 _BODY: Final = "SELECT body, commitment FROM entry WHERE idx = ?"
@@ -180,8 +183,14 @@ class Ledger:
                 raise
         except (sqlite3.DatabaseError, DatabaseError, CommandError) as error:
             database.close()
+            cause = getattr(error, "orig", None) or error
+            if isinstance(cause, sqlite3.Error) and failure_code(cause).startswith(_DISK):
+                raise LedgerRefused(
+                    f"the disk under {path} does not do its work ({cause}). Most likely it is "
+                    "full: make space and start again. The database is as it was."
+                ) from error
             raise LedgerRefused(
-                f"{path} cannot be read ({error}). If a newer release of the hub has written it, "
+                f"{path} cannot be read ({cause}). If a newer release of the hub has written it, "
                 "start that one; else put back the newest copy of the database."
             ) from error
         except BaseException:
