@@ -26,6 +26,9 @@ DISK_MB: Final = 48
 REGISTER_BYTES: Final = 8_192
 """The hub's head register is laid out in full: like on a full disk it can still be written."""
 
+_OURS: Final = 0
+"""To the kernel, the process that asks."""
+
 
 class SmallDisk(ABC):
     """The disk under a folder; `close` when no process writes there any more."""
@@ -93,12 +96,14 @@ class LimitedDisk(SmallDisk):
     """A limit on the size of the files that the process writes."""
 
     def fill(self, process: Process) -> None:
-        """No file grows any more."""
-        _limit(process, REGISTER_BYTES)
+        """No file grows any more. What does not run yet inherits the limit from us."""
+        _limit(process.pid if process.fault() is None else _OURS, REGISTER_BYTES)
 
     def free(self, process: Process) -> None:
         """Files grow again."""
-        _limit(process, resource.RLIM_INFINITY)
+        _limit(_OURS, resource.RLIM_INFINITY)
+        if process.fault() is None:
+            _limit(process.pid, resource.RLIM_INFINITY)
 
     def close(self) -> None:
         """The limit ends with the process."""
@@ -114,9 +119,9 @@ def small_disk(folder: Path) -> SmallDisk:
         return LimitedDisk()
 
 
-def _limit(process: Process, most: int) -> None:
-    _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, hard))
+def _limit(pid: int, most: int) -> None:
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, hard))
 
 
 def _run(*command: str) -> None:

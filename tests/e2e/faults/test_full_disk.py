@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +12,10 @@ import pytest
 from creditchain.client.client import Client, HubUnreachable
 from creditchain.client.evidence import BadEvidence, Level
 from creditchain.client.verify import LogUrl, verify_log
+from creditchain.hub import EXIT_REFUSED
 from creditchain.seal import Sealed
+from fixtures.demo.stage import Process, program
+from regulator.cli import DATABASE
 from tests.e2e.faults.small_disk import SmallDisk, small_disk
 from tests.e2e.faults.small_stage import (
     BANK,
@@ -24,6 +28,7 @@ from tests.e2e.faults.small_stage import (
     end,
     enrol,
     eventually,
+    hub_command,
     order,
     row_of,
 )
@@ -106,21 +111,23 @@ async def test_a_hub_on_a_full_disk_refuses_in_words_and_goes_on_when_there_is_s
     whole_log(stage)
 
 
-async def test_a_hub_that_starts_on_a_full_disk_serves_what_it_has(
-    copy: SmallStage, disks: tuple[SmallDisk, SmallDisk]
+@pytest.mark.parametrize("part", ["hub", "observer"])
+def test_what_cannot_start_on_a_full_disk_says_so_and_starts_when_there_is_space(
+    copy: SmallStage, disks: tuple[SmallDisk, SmallDisk], part: str
 ):
-    stage, disk = copy, disks[0]
+    stage = copy
+    process, disk = (stage.hub, disks[0]) if part == "hub" else (stage.observer, disks[1])
     size = stage.size()
-    async with stage.cast() as cast, stage.client(ORDERING, patience_s=0) as officer:
-        given = await consent(cast)
-        end(stage.hub)
-        stage.hub.start()
-        with disk.full(stage.hub):
-            stage.ready()
-            assert stage.size() == size + 2
-            whole_log(stage)
-            _, refused_order = await order_until_refused(officer, given)
-        await officer.submit(refused_order)
+    # Ended well, it has given back the files that a start needs beside the database.
+    end(process, signal.SIGTERM)
+    elsewhere = Process(part, command_of(stage, part), stage.stage.logs / f"{part}.log")
+    with disk.full(process):
+        status, said = stage.refusal_to_start(elsewhere)
+    assert status == (EXIT_REFUSED if part == "hub" else DATABASE)
+    assert "full: make space and start again" in said
+    assert len(said.strip().splitlines()) == 1, said
+    stage.start(process)
+    assert stage.size() == size
     whole_log(stage)
 
 
@@ -150,6 +157,13 @@ async def test_an_observer_on_a_full_disk_signs_nothing_new_and_goes_on_when_the
     eventually(lambda: stage.cosigned() == stage.size())
     status = stage.observed()
     assert (status["fault"], status["violations"]) == (None, 0)
+
+
+def command_of(stage: SmallStage, part: str) -> list[str]:
+    """What starts the hub or the observer of a stage."""
+    if part == "hub":
+        return hub_command(stage.stage.data)
+    return [*program("regulator"), "serve", "--data", str(stage.observer_folder)]
 
 
 def whole_log(stage: SmallStage) -> None:

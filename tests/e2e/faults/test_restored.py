@@ -62,17 +62,16 @@ async def test_a_hub_does_not_start_on_an_older_ledger_and_goes_on_from_the_newe
 
     restore(older, ledger)
     register = (stage.hub_folder / "head.register").read_bytes()
-    for _ in range(2):
-        status, said = stage.refusal_to_start(stage.hub)
-        assert status == EXIT_REFUSED
-        assert len(said.strip().splitlines()) == 1
-        for words in (
-            f"holds a log of {before} entries",
-            f"has already signed one of {size}",
-            "would fork the log",
-            "Put back the newest copy",
-        ):
-            assert words in said
+    status, said = stage.refusal_to_start(stage.hub)
+    assert status == EXIT_REFUSED
+    assert len(said.strip().splitlines()) == 1
+    for words in (
+        f"holds a log of {before} entries",
+        f"has already signed one of {size}",
+        "would fork the log",
+        "Put back the newest copy",
+    ):
+        assert words in said
     assert (stage.hub_folder / "head.register").read_bytes() == register
     assert stage.cosigned() == size
 
