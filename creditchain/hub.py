@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import structlog
 import uvicorn
 from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -29,7 +32,15 @@ from creditchain.collector import Collector, cosigners_of
 from creditchain.config import BadConfig, HubConfig, HubSecrets, load_policy, load_secrets
 from creditchain.directory import Directory
 from creditchain.founding import FoundingRefused, ledger_keys, open_genesis
-from creditchain.ledger import Ledger, LedgerRefused
+from creditchain.ledger import (
+    Head,
+    HubKeys,
+    Ledger,
+    LedgerFailure,
+    LedgerRefused,
+    Refilled,
+    refill,
+)
 from creditchain.logs import set_up_logs
 from creditchain.private_store import StoreFull, StoreUnusable, open_private_store
 from creditchain.rulebook.record import CONSORTIUM_ID, Consortium, Key
@@ -56,8 +67,11 @@ class HubRefused(Exception):
 class Hub:
     """The rooms of an open hub. `close` when done, also if it never ran."""
 
-    def __init__(self, config: HubConfig) -> None:
-        """Opens everything, in the order in which a fault is best told; raises HubRefused."""
+    def __init__(self, config: HubConfig, *, new_private_store: bool = False) -> None:
+        """Opens everything, in the order in which a fault is best told; raises HubRefused.
+
+        `new_private_store`: the one there was is lost for good, begin with an empty one.
+        """
         try:
             secrets, policy = load_secrets(config), load_policy(config)
         except BadConfig as error:
@@ -66,7 +80,7 @@ class Hub:
         self._closed = False
         self.ledger = _open_ledger(config, secrets, policy)
         try:
-            self.engine = _open_private(config)
+            self.engine = _open_private(config, self.ledger, new=new_private_store)
             try:
                 self._furnish(secrets, policy)
             except BaseException:
@@ -168,7 +182,7 @@ def build(config: HubConfig) -> Starlette:
     return create_app(hub.doors, lifespan=hub.running)
 
 
-def serve(config: HubConfig) -> int:
+def serve(config: HubConfig, *, new_private_store: bool = False) -> int:
     """Serve until SIGTERM or SIGINT, then let requests under way finish; the exit status.
 
     Prints one line with the address once it listens, or the reason why it may not start.
@@ -178,15 +192,49 @@ def serve(config: HubConfig) -> int:
         # Before the stores are opened, so that a taken address touches nothing.
         listening = _listen(config)
         with listening:
-            return _serve_hub(Hub(config), listening)
+            return _serve_hub(Hub(config, new_private_store=new_private_store), listening)
     except HubRefused as error:
         sys.stderr.write(f"creditchain: the hub does not start: {error}\n")
         return EXIT_REFUSED
 
 
+def recover(config: HubConfig, entries: Path) -> Refilled:
+    """Append to a restored ledger what an observer's export has beyond it; raises HubRefused."""
+    try:
+        with entries.open("rb") as file:
+            return refill(config.ledger_path, _ledger_keys(config), file)
+    except OSError as error:
+        raise HubRefused(f"{error.filename or entries}: {error.strerror}") from None
+    except (LedgerFailure, DatabaseError, sqlite3.DatabaseError) as error:
+        raise HubRefused(str(error)) from None
+
+
+def renew_register(config: HubConfig, observer_size: int) -> Head:
+    """Write the head register anew when it is lost for good; raises HubRefused."""
+    try:
+        return Ledger.renew_register(config.ledger_path, _ledger_keys(config), observer_size)
+    except OSError as error:
+        raise HubRefused(f"{error.filename}: {error.strerror}") from None
+    except (LedgerFailure, DatabaseError, sqlite3.DatabaseError) as error:
+        raise HubRefused(str(error)) from None
+
+
+def _ledger_keys(config: HubConfig) -> HubKeys:
+    try:
+        secrets, policy = load_secrets(config), load_policy(config)
+        return ledger_keys(open_genesis(config.genesis_path.read_bytes()), secrets, policy)
+    except (BadConfig, FoundingRefused) as error:
+        raise HubRefused(str(error)) from None
+
+
 def _serve_hub(hub: Hub, listening: socket.socket) -> int:
     config = hub.config
+
+    def started(address: str) -> None:
+        _log.info("started", origin=hub.ledger.origin, size=hub.ledger.head().size, address=address)
+
     server = _Server(
+        started,
         uvicorn.Config(
             create_app(hub.doors, lifespan=hub.running),
             loop="uvloop",
@@ -200,13 +248,14 @@ def _serve_hub(hub: Hub, listening: socket.socket) -> int:
             proxy_headers=False,
             limit_concurrency=config.connections_max,
             timeout_graceful_shutdown=config.drain_s,
-        )
+        ),
     )
     try:
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(server.serve([listening]))
     finally:
         hub.close()
+        _log.info("stopped", origin=hub.ledger.origin, size=hub.ledger.head().size)
     return 0
 
 
@@ -265,6 +314,10 @@ class HeadersInTime(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """uvicorn, but it says where it listens, and ends with status 0 when it is told to end."""
 
+    def __init__(self, tell_started: Callable[[str], None], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._tell_started = tell_started
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
@@ -274,6 +327,7 @@ class _Server(uvicorn.Server):
             with suppress(OSError):
                 sys.stdout.write(f"creditchain hub listens on http://{shown}:{port}\n")
                 sys.stdout.flush()
+            self._tell_started(f"{shown}:{port}")
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -298,8 +352,27 @@ def _open_ledger(config: HubConfig, secrets: HubSecrets, policy: Policy) -> Ledg
         raise HubRefused(str(error)) from None
 
 
-def _open_private(config: HubConfig) -> Engine:
+def _open_private(config: HubConfig, ledger: Ledger, *, new: bool) -> Engine:
+    path = config.private_path
+    there = path.exists() and path.stat().st_size > 0
+    if new and there:
+        raise HubRefused(f"{path} is there: start without --new-private-store")
+    if not there and not new and _has_people(ledger):
+        raise HubRefused(
+            f"{path} is missing, with every name and every report of this log's enterprises and "
+            "officers. Put back its newest copy. Only if it is lost for good, start once with "
+            "--new-private-store: the names are then gone until they are entered anew"
+        )
     try:
         return open_private_store(config.private_path)
     except (StoreUnusable, StoreFull) as error:
         raise HubRefused(str(error)) from None
+
+
+def _has_people(ledger: Ledger) -> bool:
+    """Whether the private store must have rows: somebody was enrolled or appointed."""
+    with ledger.reading() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT EXISTS (SELECT 1 FROM enterprise) OR EXISTS (SELECT 1 FROM officer)"
+        )
+        return bool(found.scalar_one())

@@ -27,6 +27,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from creditchain.events import format_time
 from creditchain.tlog.cosignature import format_cosigner_vkey
 from creditchain.tlog.tile import BadPath, parse_bundle_path, parse_tile_path
 from creditchain.tlog.wire import encode_base64
@@ -221,9 +222,14 @@ async def describe(observer: Observer) -> dict[str, object]:
         "findings": {"byCode": findings.by_code, "newest": findings.newest},
         "restoredTo": progress.restored_to.size if progress.restored_to else None,
         "fault": progress.fault,
-        "faultAt": progress.fault_at_s,
+        **_fault_time(progress.fault_at_s if progress.fault is not None else None),
         "seenAt": progress.seen_at_s,
     }
+
+
+def _fault_time(at_s: float | None) -> dict[str, str]:
+    """When the fault was met, RFC 3339; nothing where there is none."""
+    return {} if at_s is None else {"faultAt": format_time(int(at_s * 1000))}
 
 
 async def _read_body(request: Request) -> bytes | Response:

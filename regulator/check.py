@@ -35,13 +35,14 @@ class Verdict:
     """What a check found: `problems` is empty if the copy is what it should be.
 
     `erased` bodies could not be replayed, so records that differ are then told, not held against
-    the copy: `unsure` counts them.
+    the copy: `unsure` counts them. Uncertain findings that differ are `warnings`.
     """
 
     size: int
     signed: bool
     erased: int = 0
     unsure: int = 0
+    warnings: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -105,9 +106,10 @@ def _compare(own: Engine, second: Engine, verdict: Verdict) -> None:
     verdict.problems += _wrong_bodies(own, second)
     ours, theirs = _findings(own, size), _findings(second, size)
     if verdict.erased == 0:
-        problems = [f"finding {f} is not in the copy" for f in sorted(theirs - ours)]
-        problems += [f"finding {f} does not come again" for f in sorted(ours - theirs)]
-        verdict.problems += problems
+        told = [(f, f"finding {f[0]} is not in the copy") for f in sorted(theirs - ours)]
+        told += [(f, f"finding {f[0]} does not come again") for f in sorted(ours - theirs)]
+        for (_, certain), words in told:
+            (verdict.problems if certain else verdict.warnings).append(words)
     verdict.problems += [f"tile {name} differs" for name in _differing_tiles(own, second, size)]
     differing = list(_differing(own, second, size))
     if verdict.erased:
@@ -118,15 +120,15 @@ def _compare(own: Engine, second: Engine, verdict: Verdict) -> None:
             verdict.problems.append(f"{len(differing)} records differ in all")
 
 
-def _findings(engine: Engine, size: int) -> set[str]:
+def _findings(engine: Engine, size: int) -> set[tuple[str, bool]]:
     """The findings about entries below `size`; those about what a hub served do not repeat."""
     with engine.begin() as connection:
         rows = connection.exec_driver_sql(
-            "SELECT code, idx, detail FROM finding WHERE idx < ? AND code NOT IN "
+            "SELECT code, idx, detail, certain FROM finding WHERE idx < ? AND code NOT IN "
             "('TILE_MISMATCH', 'ENTRY_MISMATCH', 'BODY_ALTERED', 'BODY_WITHHELD')",
             (size,),
         ).fetchall()
-    return {f"{code} at {idx} ({detail})" for code, idx, detail in rows}
+    return {(f"{code} at {idx} ({detail})", bool(certain)) for code, idx, detail, certain in rows}
 
 
 def _differing(own: Engine, second: Engine, size: int) -> Iterator[str]:

@@ -157,6 +157,46 @@ def status(data: Folder = _HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", help="The file to write; it must be new.")],
+    start: Annotated[int, typer.Option("--from", min=0, help="The first entry's index.")] = 0,
+    data: Folder = _HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write our copy from an entry on to a file, for a hub that lost the end of its log.
+
+    Entries, bodies, and the newest checkpoint the log has signed; `creditchain hub recover` reads
+    it. The observer may be running.
+    """
+    from regulator.database import open_database
+    from regulator.observer import DATABASE_NAME
+    from regulator.reading import NothingToExport, export
+
+    path = _load(data).folder / DATABASE_NAME
+    if not path.exists():
+        _fail(DATABASE, f"{path} is not there yet; run `regulator serve`")
+
+    async def run() -> tuple[int, int]:
+        with open_database(path, readers=True) as engine:
+            descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    return export(engine, start, file)
+            except BaseException:
+                out.unlink()
+                raise
+
+    try:
+        size, missing = _run(run)
+    except (NothingToExport, OSError) as error:
+        _fail(UNFIT, str(error))
+    if as_json:
+        _print_json({"start": start, "size": size, "withoutBody": missing})
+    else:
+        typer.echo(f"wrote entries {start} to {size - 1} to {out}, {missing} without a body")
+
+
+@app.command()
 def check(data: Folder = _HERE, as_json: AsJson = False) -> None:
     """Verify and replay our own copy again, from the first entry, without the hub."""
     from creditchain.logs import set_up_logs
@@ -175,6 +215,8 @@ def check(data: Folder = _HERE, as_json: AsJson = False) -> None:
         typer.echo(f"checked {verdict.size} entries, {verdict.erased} bodies erased")
         if verdict.unsure:
             typer.echo(f"{verdict.unsure} records cannot be replayed without the erased bodies")
+        for warning in verdict.warnings:
+            typer.echo(f"WARNING {warning}")
         for problem in verdict.problems:
             typer.echo(f"PROBLEM {problem}")
     if verdict.problems:

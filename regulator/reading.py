@@ -5,14 +5,23 @@ Each call takes a read-only connection and sees one committed state.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Engine
 
+from creditchain.tlog.extract import write_extract
 from creditchain.tlog.tile import TILE_WIDTH, BundlePath, Tile, format_bundle
 from creditchain.tlog.wire import encode_base64
-from regulator.mirror import Signed, read_entries, read_head, read_tile
+from regulator.mirror import CopyDamaged, Signed, read_entries, read_head, read_tile
+
+ROWS_READ: Final = 1_024
+"""Entries of an export in memory at once: at most 64 MiB of bodies."""
+
+
+class NothingToExport(Exception):
+    """Our copy has nothing under a checkpoint there; the message says what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,42 @@ def read_bodies(engine: Engine, path: BundlePath) -> list[bytes]:
             (start, start + path.width),
         ).fetchall()
     return [row[0] or b"" for row in rows]
+
+
+def export(engine: Engine, start: int, file: BinaryIO) -> tuple[int, int]:
+    """Writes our copy from entry `start` up to the newest checkpoint as an extract.
+
+    Gives its size and how many of its bodies are empty. One committed state; a running observer
+    goes on. Raises `NothingToExport`.
+    """
+    with engine.begin() as connection:
+        size = _size(connection)
+        signed = [read_head(connection, name) for name in ("witness", "mirror")]
+        heads = [one.head for one in signed if one is not None and one.head.size <= size]
+        if not heads:
+            raise NothingToExport("no checkpoint is copied to its end yet: follow the hub first")
+        head = max(heads, key=lambda one: one.size)
+        if start >= head.size:
+            raise NothingToExport(f"our copy has {head.size} entries under a checkpoint")
+        missing = 0
+
+        def pairs() -> Iterator[tuple[bytes, bytes]]:
+            nonlocal missing
+            for index in range(start, head.size, ROWS_READ):
+                rows = connection.exec_driver_sql(
+                    "SELECT idx, entry, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx",
+                    (index, min(index + ROWS_READ, head.size)),
+                ).fetchall()
+                if [row[0] for row in rows] != list(range(index, index + len(rows))) or (
+                    len(rows) != min(ROWS_READ, head.size - index)
+                ):
+                    raise CopyDamaged(f"our own entries from {index} on are incomplete")
+                for _, entry, body in rows:
+                    missing += body is None
+                    yield entry, body or b""
+
+        write_extract(file, start, head.note, pairs())
+        return head.size, missing
 
 
 def _size(connection: Any) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from creditchain.cli.showing import UNFIT, AsJson, fail, tell
+
+if TYPE_CHECKING:
+    from creditchain.config import HubConfig
+
+Folder = Annotated[Path, typer.Option("--data", "-d", help="The folder of `found`.")]
 
 hub_app = typer.Typer(name="hub", help="The hub: admits, orders, publishes.", no_args_is_help=True)
 
@@ -94,15 +99,76 @@ def found(
 
 @hub_app.command("serve")
 def hub_serve(
-    data: Annotated[Path, typer.Option("--data", "-d", help="The folder of `found`.")],
+    data: Folder,
+    new_private_store: Annotated[
+        bool,
+        typer.Option(
+            "--new-private-store", help="private.db is lost for good: begin with an empty one."
+        ),
+    ] = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; settings are in hub/hub.toml and CREDITCHAIN_… variables."""
-    from creditchain.config import BadConfig, load_config
     from creditchain.hub import serve
+
+    raise typer.Exit(serve(_load(data), new_private_store=new_private_store))
+
+
+@hub_app.command("recover")
+def hub_recover(
+    data: Folder,
+    entries: Annotated[
+        Path, typer.Option("--entries", help="What `regulator export` wrote at the observer.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Append to a ledger restored from an older copy the entries that the observer still has.
+
+    The hub is stopped. Verifies everything first; run it again if it was cut short.
+    """
+    from creditchain.hub import EXIT_REFUSED, HubRefused, recover
+
+    try:
+        done = recover(_load(data), entries)
+    except HubRefused as error:
+        fail(EXIT_REFUSED, str(error))
+    lines = [f"The log had {done.before} entries and now has {done.size}."]
+    if not done.registered:
+        lines.append(
+            "The head register is missing: creditchain hub renew-register --observer-size SIZE"
+        )
+    tell(
+        as_json,
+        {"before": done.before, "size": done.size, "registered": done.registered},
+        *lines,
+    )
+
+
+@hub_app.command("renew-register")
+def hub_renew_register(
+    data: Folder,
+    observer_size: Annotated[
+        int, typer.Option("--observer-size", min=1, help="The size in the observer's /status.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Write a new head register from the database, where the old one is lost for good.
+
+    Ask the observer for its size: a register made from an older copy would fork the log.
+    """
+    from creditchain.hub import EXIT_REFUSED, HubRefused, renew_register
+
+    try:
+        head = renew_register(_load(data), observer_size)
+    except HubRefused as error:
+        fail(EXIT_REFUSED, str(error))
+    tell(as_json, {"size": head.size}, f"The head register now says {head.size} entries.")
+
+
+def _load(data: Path) -> HubConfig:
+    from creditchain.config import BadConfig, load_config
 
     environ = {name: text for name, text in os.environ.items() if name != "CREDITCHAIN_PROFILE"}
     try:
-        config = load_config(data / "hub" / "hub.toml", environ)
+        return load_config(data / "hub" / "hub.toml", environ)
     except BadConfig as error:
         fail(UNFIT, str(error))
-    raise typer.Exit(serve(config))

@@ -23,6 +23,7 @@ from creditchain.ledger.publisher import (
     Receipt,
     Refused,
 )
+from creditchain.ledger.refill import Refilled, refill
 
 __all__ = [
     "Admitted",
@@ -37,6 +38,8 @@ __all__ = [
     "LedgerStopped",
     "Level",
     "Receipt",
+    "Refilled",
     "Refused",
     "StorageFull",
+    "refill",
 ]

@@ -198,14 +198,20 @@ class Ledger:
             raise
 
     @classmethod
-    def renew_register(cls, path: Path, keys: HubKeys) -> Head:
+    def renew_register(cls, path: Path, keys: HubKeys, observer_size: int) -> Head:
         """Writes a new head register from the database, where the old one is lost for good.
 
-        Only after the observer's size was seen not to be larger: nothing else can tell then that
-        the database is no older copy. Raises `LedgerRefused`.
+        `observer_size` is how many entries the observer has seen: nothing else can tell then that
+        the database is no older copy. Raises `LedgerRefused`, also when there is a whole register.
         """
+        if not path.exists():
+            raise LedgerRefused(f"there is no database {path}")
+        kept_at = path.with_name(REGISTER_NAME)
+        if _is_whole(kept_at):
+            raise LedgerRefused(f"the head register {kept_at} is whole: there is nothing to renew")
         database = Database(path)
         try:
+            database.upgrade()
             publisher = Publisher(keys, StoredTiles(lambda _level, _n: None))
             writer = database.open_writer()
             try:
@@ -213,7 +219,13 @@ class Ledger:
             finally:
                 writer.close()
             head = publisher.head()
-            HeadRegister.create(path.with_name(REGISTER_NAME), head.note)
+            if observer_size > head.size:
+                raise LedgerRefused(
+                    f"{path} holds a log of {head.size} entries, but the observer has seen "
+                    f"{observer_size}: the database is an older copy. Have the observer export its "
+                    "entries and bring them in with `creditchain hub recover` first."
+                )
+            HeadRegister.create(kept_at, head.note)
             return head
         finally:
             database.close()
@@ -386,6 +398,14 @@ class Ledger:
 
     def _fetch_tile(self, level: int, n: int) -> Sequence[Any] | None:
         return self._fetch(_TILE, (level, n))
+
+
+def _is_whole(register: Path) -> bool:
+    try:
+        HeadRegister.open(register).close()
+    except LedgerRefused:
+        return False
+    return True
 
 
 def _found(database: Database, genesis_body: bytes, keys: HubKeys, clock: Callable[[], int]) -> str:

@@ -87,8 +87,9 @@ def check_register(register: HeadRegister, publisher: Publisher, path: Path) -> 
         raise LedgerRefused(
             f"{path} holds a log of {head.size} entries, but this hub has already signed one of "
             f"{kept.size}: the database was restored from an older copy. To sign from here would "
-            f"fork the log. Put back the newest copy of the database, or take the entries "
-            f"{head.size} to {kept.size - 1} from the observer's mirror; leave the register alone."
+            f"fork the log. Put back the newest copy of the database, or have the observer run "
+            f"`regulator export --from {head.size}` and bring the file in with `creditchain hub "
+            "recover --entries FILE`; leave the register alone."
         )
     if root_at(kept, publisher) != kept.root:
         raise LedgerRefused(
@@ -167,5 +168,6 @@ def _format(row: tuple[int, int, bytes]) -> bytes:
 def _damaged(path: Path, what: str) -> str:
     return (
         f"{path} is damaged: {what}. Nothing was changed. Put back the newest copy of the "
-        "database; what it lacks, take from the observer's mirror."
+        "database; what it lacks, take from the observer with `regulator export` and "
+        "`creditchain hub recover`."
     )

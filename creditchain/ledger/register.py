@@ -55,9 +55,9 @@ class HeadRegister:
         except FileNotFoundError:
             raise LedgerRefused(
                 f"the head register {path} is missing, so nothing says whether the database is the "
-                "newest. Put back the register that belongs to it. If it is lost for good, compare "
-                "the log's size with the observer's, and only if the database is not behind, renew "
-                "the register."
+                "newest. Put back the register that belongs to it. If it is lost for good, ask the "
+                "observer for the size it has seen, then: creditchain hub renew-register "
+                "--observer-size SIZE."
             ) from None
         slots = [_parse(os.pread(descriptor, SLOT_BYTES, at)) for at in (0, SLOT_BYTES)]
         whole = [slot for slot in slots if slot is not None]

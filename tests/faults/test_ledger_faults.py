@@ -211,8 +211,15 @@ def test_a_missing_register_is_refused_until_it_is_renewed(hub: Callable[..., Le
     path.with_name(REGISTER_NAME).unlink()
     with pytest.raises(LedgerRefused, match="missing"):
         hub()
-    head = Ledger.renew_register(path, town.KEYS)
+    with pytest.raises(LedgerRefused, match=f"the observer has seen {town.SETTLED + 1}"):
+        Ledger.renew_register(path, town.KEYS, town.SETTLED + 1)
+    head = Ledger.renew_register(path, town.KEYS, town.SETTLED)
     assert hub().head() == head
+
+
+def test_a_register_that_is_whole_is_not_renewed(path: Path):
+    with pytest.raises(LedgerRefused, match="nothing to renew"):
+        Ledger.renew_register(path, town.KEYS, 1)
 
 
 def test_a_register_of_another_history_is_refused(hub: Callable[..., Ledger], path: Path):
