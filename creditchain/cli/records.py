@@ -10,7 +10,7 @@ import typer
 from creditchain.cli.asking import show_list
 from creditchain.cli.showing import UNFIT, AsJson, fail, progress, tell
 from creditchain.cli.speaking import say, submit, with_client, with_profile
-from creditchain.cli.words import Observed, ProfileName, code_of, time_of
+from creditchain.cli.words import Observed, ProfileName, code_of, event_id_of, time_of
 
 if TYPE_CHECKING:
     from creditchain.client.client import Client
@@ -34,11 +34,17 @@ def records_commit(
 ) -> None:
     """Commit to a file of records: one Merkle root on the log, salts and paths in the record store.
 
+    A line is one record: subject (the enterprise's id, en_…), section (IDENTITY, LOANS, …) and
+    data, an object with the section's fields as the report's schema creditchain-report/v1 names
+    them. CSV: the columns subject, section and data (JSON in a cell); or subject, section and one
+    column for each field, if they all are texts. Every line is checked before anything is said.
+
     Cut off in between it is run again, and goes on with the same event.
     """
     from creditchain.client.local_store import BadStore
     from creditchain.client.record_store import RecordStore
     from creditchain.client.records import BadRecords, read_records
+    from creditchain.client.shape import check_shape
     from creditchain.client.signer import now_ms, sealed_before
 
     time = now_ms() if as_of is None else time_of(as_of)
@@ -49,7 +55,7 @@ def records_commit(
         batch = None if again else store.find_source(digest)
         if batch is None:
             with progress(as_json, "records", path.stat().st_size) as advance:
-                batch = store.add(read_records(path, advance), time, digest)
+                batch = store.add(read_records(path, advance, check_shape), time, digest)
     except (BadRecords, BadStore) as error:
         fail(UNFIT, str(error))
     told = {"batch": batch.id, "count": batch.count, "sections": list(batch.sections)}
@@ -58,7 +64,7 @@ def records_commit(
         return
 
     async def work(client: Client) -> Receipt:
-        from creditchain.client.client import RefusedByHub
+        from creditchain.client.client import NotObserved, RefusedByHub
         from creditchain.rulebook.refusal import Refusal
 
         sealed = client.signer.seal(batch.event(), id=batch.id)
@@ -66,14 +72,17 @@ def records_commit(
             sealed = sealed_before(batch.body)
         store.keep_body(batch.id, sealed.body)
         try:
-            return await submit(client, sealed, observed)
+            return await submit(profile, client, sealed, observed)
+        except NotObserved as late:
+            store.mark_committed(batch.id, late.index)
+            raise
         except RefusedByHub as refused:
             if refused.code is not Refusal.CLOCK_SKEW or batch.body is None:
                 raise
         # Signed long ago and never admitted: signed anew, it is still the same event.
         sealed = client.signer.seal(batch.event(), id=batch.id)
         store.keep_body(batch.id, sealed.body)
-        return await submit(client, sealed, observed)
+        return await submit(profile, client, sealed, observed)
 
     receipt = with_client(profile, work)
     store.mark_committed(batch.id, receipt.index)
@@ -87,7 +96,7 @@ def records_commit(
 
 @records_app.command("supersede")
 def records_supersede(
-    batch: Annotated[str, typer.Argument(help="The batch's id.")],
+    batch: Annotated[str, typer.Argument(help="The batch's id.", callback=event_id_of)],
     reason: Annotated[str, typer.Option(help="CORRECTED, UPDATED or RETRACTED.")],
     replacement: Annotated[str | None, typer.Option(help="The batch in its place.")] = None,
     profile: ProfileName = None,

@@ -69,11 +69,16 @@ def parse_record(value: object) -> Record:
     return Record(_parse_subject(value["subject"]), section, value["data"])
 
 
-def read_records(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Record]:
+def read_records(
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+    check: Callable[[Record], None] = lambda _record: None,
+) -> Iterator[Record]:
     """The records of a `.csv` file, or of a file of JSON lines, one at a time.
 
     A CSV file has the columns `subject`, `section` and either `data` (a JSON object) or one column
-    for each field, whose non-empty cells become texts. `progress` is told the bytes read so far.
+    for each field, whose non-empty cells become texts. `progress` is told the bytes read so far;
+    `check` raises ValueError for a record that will not do.
     Raises `BadRecords` at the first line that is no record.
     """
     number = 0
@@ -82,7 +87,9 @@ def read_records(path: Path, progress: Callable[[int], None] | None = None) -> I
             lines = _lines(path, file, progress)
             rows = _csv_rows(lines) if path.suffix.lower() == ".csv" else _json_rows(lines)
             for number, value in rows:  # noqa: B007 - names the line when the next one fails
-                yield parse_record(value)
+                record = parse_record(value)
+                check(record)
+                yield record
     except OSError as error:
         raise BadRecords(f"{path}: {error.strerror}") from None
     except BadRecords:
