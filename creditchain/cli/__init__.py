@@ -23,6 +23,7 @@ from creditchain.cli.keys import keys_app
 from creditchain.cli.log import ask, log_app, watch
 from creditchain.cli.member import member_app, officer_app
 from creditchain.cli.order import order_app, report_app
+from creditchain.cli.receipt import receipt
 from creditchain.cli.records import records_app
 from creditchain.cli.showing import NO_ANSWER, REFUSED, UNFIT
 from creditchain.cli.verify import verify_app
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (found, enrol, watch, ask):
+for command in (found, enrol, watch, receipt, ask):
     app.command()(command)
 
 for group in (

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from creditchain.cli.showing import REFUSED, fail, print_json, readable
+from creditchain.cli.showing import REFUSED, UNFIT, fail, print_json, readable
 from creditchain.cli.speaking import with_client
 from creditchain.cli.words import uscc_of
 
 if TYPE_CHECKING:
     from creditchain.client.client import Client
+
+_ENTERPRISE_ID: Final = re.compile(r"en_[A-Za-z0-9_-]{21}[AQgw]")
 
 ROW_CHARS_MAX: Final = 1_000
 """Wider than any row of a list: the terminal wraps what it must, nothing is cut."""
@@ -64,6 +67,8 @@ async def find(client: Client, operation: str, id: str) -> Mapping[str, Any]:
 async def enterprise_id(client: Client, text: str) -> str:
     """The id of an enterprise that is named by its id or by its code."""
     if text.startswith("en_"):
+        if _ENTERPRISE_ID.fullmatch(text) is None:
+            fail(UNFIT, f"{text!r} is no enterprise's id: en_ and 22 characters")
         return text
     found = await client.ask("FindEnterprise", uscc=uscc_of(text))
     if found is None:

@@ -131,6 +131,9 @@ def consent_list(
     as_json: AsJson = False,
 ) -> None:
     """List the consents you gave or hold."""
+    from creditchain.rulebook.record import ConsentStatus
+
+    status = None if status is None else code_of(ConsentStatus, status).value
     columns = ("id", "status", "grantee", "enterprise", "uses", "changedAt")
     show_list(profile, as_json, "Consents", columns, status=status)
 

@@ -10,7 +10,16 @@ import typer
 from creditchain.cli.asking import show_list
 from creditchain.cli.showing import AsJson
 from creditchain.cli.speaking import say
-from creditchain.cli.words import KeyFile, ProfileName, code_of, public_key_in, read_file, uscc_of
+from creditchain.cli.words import (
+    KeyFile,
+    ProfileName,
+    code_of,
+    event_id_given,
+    event_id_of,
+    public_key_in,
+    read_file,
+    uscc_of,
+)
 
 objection_app = typer.Typer(
     name="objection", help="Objections to what is recorded.", no_args_is_help=True
@@ -46,7 +55,10 @@ def objection_raise(
     holder: Annotated[str, typer.Argument(help="The member that holds what is wrong.")],
     section: Annotated[str, typer.Option(help="The section objected to.")],
     text: Annotated[str, typer.Option(help="What is wrong, for the directory only.")],
-    order: Annotated[str | None, typer.Option(help="The order whose report showed it.")] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(help="The order whose report showed it.", callback=event_id_given),
+    ] = None,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +74,7 @@ def objection_raise(
 
 @objection_app.command("answer")
 def objection_answer(
-    objection: Annotated[str, typer.Argument(help="The objection's id.")],
+    objection: Annotated[str, typer.Argument(help="The objection's id.", callback=event_id_of)],
     outcome: Annotated[str, typer.Option(help="DATA_WRONG, DATA_RIGHT, OMITTED, DELETED.")],
     text: Annotated[str, typer.Option(help="The answer's words, for the directory only.")],
     profile: ProfileName = None,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from creditchain.cli.asking import enterprise_id, find, show_list, show_one
-from creditchain.cli.showing import UNFIT, AsJson, fail, print_json, readable, tell_line
+from creditchain.cli.showing import NO_ANSWER, UNFIT, AsJson, fail, print_json, readable, tell_line
 from creditchain.cli.speaking import say, with_client, with_profile
 from creditchain.cli.words import (
     Observed,
@@ -16,6 +17,7 @@ from creditchain.cli.words import (
     ProfileName,
     Sections,
     code_of,
+    event_id_given,
     read_file,
     sections_of,
 )
@@ -38,7 +40,9 @@ def order_place(
     product: Annotated[str, typer.Option(help="agency/name.")],
     purpose: Annotated[str, typer.Option(help="PRE_LOAN_REVIEW, …")],
     section: Sections = None,
-    consent: Annotated[str | None, typer.Option(help="The consent it rests on.")] = None,
+    consent: Annotated[
+        str | None, typer.Option(help="The consent it rests on.", callback=event_id_given)
+    ] = None,
     ground: Annotated[str | None, typer.Option(help="Or COURT, STATUTE.")] = None,
     document: Annotated[
         Path | None, typer.Option(help="The ruling or the paper for the ground.")
@@ -78,11 +82,25 @@ def order_show(order: OrderId, profile: ProfileName = None, as_json: AsJson = Fa
 
 
 @order_app.command("track")
-def order_track(order: OrderId, profile: ProfileName = None, as_json: AsJson = False) -> None:
+def order_track(
+    order: OrderId,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds to wait at most; then exit code 3.", min=0)
+    ] = None,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
     """Follow an order until it has ended; with --json one line for each change."""
     waiting = {"AWAITING_APPROVAL", "PLACED", "ACCEPTED"}
 
     async def work(client: Client) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                await follow(client)
+        except TimeoutError:
+            fail(NO_ANSWER, f"order {order} has not ended within {timeout:g} seconds")
+
+    async def follow(client: Client) -> None:
         from contextlib import aclosing
 
         log = await client.ask("Log")
@@ -110,6 +128,9 @@ def order_list(
     as_json: AsJson = False,
 ) -> None:
     """List the orders you may see."""
+    from creditchain.rulebook.record import OrderStatus
+
+    status = None if status is None else code_of(OrderStatus, status).value
     columns = ("id", "status", "orderer", "agency", "enterprise", "outcome", "changedAt")
     show_list(profile, as_json, "Orders", columns, status=status)
 

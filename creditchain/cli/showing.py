@@ -30,7 +30,9 @@ def _note_json(value: bool) -> bool:
     return value
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=_note_json)]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON.", callback=_note_json, is_eager=True)
+]
 
 
 def tell(as_json: bool, value: Mapping[str, Any], *lines: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from creditchain.seal import Sealed
 
 T = TypeVar("T")
+
+_EXIT_CODES: Final = {
+    "BAD_USER_INPUT": UNFIT,
+    "NOT_DELIVERED": REFUSED,
+    "OTHER_KEY": UNFIT,
+    "REPORT_GONE": REFUSED,
+}
+"""Failures that will be the same however often one asks; the others may pass."""
 
 
 def say(
@@ -40,11 +48,9 @@ def say(
         # What cannot be read back is not sent: the fault is named here, not by the hub.
         parse_fields(type(body), format_fields(body), "body")
         sealed = client.signer.seal(body)
-        receipt = await submit(client, sealed, observed, **extra)
-        return sealed, receipt
+        return sealed, await submit(profile, client, sealed, observed, **extra)
 
     sealed, receipt = with_client(profile, work)
-    _keep_receipt(profile, sealed, receipt)
     facts = {
         "id": sealed.event.id,
         "type": sealed.event.type,
@@ -62,34 +68,58 @@ def say(
     )
 
 
-async def submit(client: Client, sealed: Sealed, observed: bool, **extra: Any) -> Receipt:
+async def submit(
+    profile: str | None, client: Client, sealed: Sealed, observed: bool, **extra: Any
+) -> Receipt:
+    """Submits an event; its body and its receipt are kept, also one that is not yet cosigned."""
+    from creditchain.client.client import HubUnreachable, NotObserved
     from creditchain.client.evidence import Level
 
-    level = Level.OBSERVED if observed else Level.CHECKPOINTED
-    return await client.submit(sealed, wait_for=level, **extra)
+    event_id, body, folder = sealed.event.id, sealed.body, receipts_folder(profile)
+    try:
+        level = Level.OBSERVED if observed else Level.CHECKPOINTED
+        receipt = await client.submit(sealed, wait_for=level, **extra)
+    except NotObserved:
+        # Kept first: asking for the receipt may fail, and a receipt is nothing without its body.
+        keep_evidence(folder, event_id, body, None)
+        keep_evidence(folder, event_id, body, await client.receipt(sealed))
+        raise
+    except HubUnreachable as error:
+        keep_evidence(folder, event_id, body, None)
+        text = f"{error}; it may be on the log all the same: see `creditchain receipt {event_id}`"
+        raise HubUnreachable(text) from None
+    keep_evidence(folder, event_id, body, receipt)
+    return receipt
 
 
-def _keep_receipt(profile: str | None, sealed: Sealed, receipt: Receipt) -> None:
+def keep_evidence(folder: Path | None, id: str, body: bytes, receipt: Receipt | None) -> None:
+    """Writes an event's body, and its receipt if there is one, into the folder if there is one."""
     from creditchain.client.verify import keep_receipt
     from creditchain.seal import Entry, format_entry
 
-    folder = _receipts(profile)
-    if folder is not None:
+    if folder is None:
+        return
+    (folder / f"{id}.body").write_bytes(body)
+    if receipt is not None:
         text = keep_receipt(receipt.proof, format_entry(Entry(receipt.at, receipt.commitment)))
-        (folder / f"{sealed.event.id}.body").write_bytes(sealed.body)
-        (folder / f"{sealed.event.id}.tlog-proof").write_text(text, encoding="utf-8")
+        # Beside and then in its place: a lesser receipt kept before must not be lost half-way.
+        new = folder / f"{id}.tlog-proof.new"
+        new.write_text(text, encoding="utf-8")
+        new.replace(folder / f"{id}.tlog-proof")
 
 
 def _keep_refusal(profile: str | None, refused: RefusedByHub) -> None:
+    from creditchain.client.evidence import commitment_of
     from creditchain.events import b64u
 
-    folder = _receipts(profile)
+    folder = receipts_folder(profile)
     if folder is not None:
-        commitment = refused.signed.commitment if refused.signed is not None else b"\0" * 32
-        (folder / f"{b64u(commitment)}.refusal").write_text(refused.note, encoding="utf-8")
+        name = b64u(commitment_of(refused.body))
+        (folder / f"{name}.refusal").write_text(refused.note, encoding="utf-8")
+        (folder / f"{name}.body").write_bytes(refused.body)
 
 
-def _receipts(profile: str | None) -> Path | None:
+def receipts_folder(profile: str | None) -> Path | None:
     """The folder a profile keeps its evidence in, if it names one."""
     from creditchain.client.profile import load_profile
 
@@ -122,6 +152,7 @@ def with_client(name: str | None, work: Callable[[Client], Awaitable[T]]) -> T:
     from creditchain.events import MalformedEvent
 
     client = with_profile(name, lambda chosen: chosen.client())
+    client.notice = lambda sentence: typer.echo(f"creditchain: {sentence}", err=True)
 
     async def run() -> T:
         async with client:
@@ -143,10 +174,17 @@ def with_client(name: str | None, work: Callable[[Client], Awaitable[T]]) -> T:
     except MalformedEvent as error:
         fail(UNFIT, str(error))
     except NotObserved as late:
-        fail(NO_ANSWER, f"on the log as entry {late.index}, but not cosigned in time; ask later")
+        fail(
+            NO_ANSWER,
+            f"{late.id} is on the log as entry {late.index}, but not cosigned in time; "
+            f"ask later with `creditchain receipt {late.id} --observed`",
+            {"id": late.id, "index": late.index},
+        )
     except SignInRefused as refused_sign_in:
         fail(UNFIT, f"the hub does not let you in: {refused_sign_in}")
-    except (HubFailure, HubUnreachable, httpx2.HTTPError) as error:
+    except HubFailure as error:
+        fail(_EXIT_CODES.get(error.code, NO_ANSWER), str(error))
+    except (HubUnreachable, httpx2.HTTPError) as error:
         fail(NO_ANSWER, str(error))
 
 

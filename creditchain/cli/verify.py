@@ -101,7 +101,7 @@ def verify_a_bundle(
     try:
         verdict = verify_bundle(path, trust)
     except CannotReach as error:
-        fail(NO_ANSWER, str(error))
+        fail(UNFIT, str(error))
     _judge(as_json, verdict)
 
 
@@ -130,6 +130,8 @@ def verify_a_log(
             token = None if profile is None else _token(profile)
             files: Any = LogUrl(where, token)
         else:
+            if not Path(where).is_dir():
+                fail(UNFIT, f"{where}: no such folder, and no URL")
             files = LogFolder(Path(where))
         with closing(files), progress(as_json, "entries", None) as advance:
             verdict = verify_log(
@@ -141,7 +143,8 @@ def verify_a_log(
                 progress=advance,
             )
     except CannotReach as error:
-        fail(NO_ANSWER, str(error))
+        # A folder that lacks something will lack it tomorrow; a hub may answer then.
+        fail(NO_ANSWER if "://" in where else UNFIT, f"{where}: {error}")
     _judge(as_json, verdict)
 
 
@@ -153,7 +156,10 @@ def _judge(as_json: bool, verdict: Verdict) -> NoReturn:
             typer.echo(f"{name}: {readable(value)}")
         for problem in verdict.problems:
             typer.echo(f"PROBLEM: {problem}")
-        typer.echo(f"{verdict.what}: {'verified' if verdict.ok else 'NOT VERIFIED'}")
+        shown = "verified"
+        if verdict.what == "log" and not verdict.facts.get("bodies") and verdict.facts.get("size"):
+            shown = "verified: tiles and entries; no body could be read"
+        typer.echo(f"{verdict.what}: {shown if verdict.ok else 'NOT VERIFIED'}")
     raise typer.Exit(0 if verdict.ok else REFUSED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -28,8 +29,28 @@ ProfileName = Annotated[
 ]
 
 Observed = Annotated[bool, typer.Option("--observed", help="Wait until the regulator cosigned.")]
-OrderId = Annotated[str, typer.Argument(help="The order's id.")]
-ConsentId = Annotated[str, typer.Argument(help="The consent's id.")]
+
+
+def event_id_of(text: str) -> str:
+    """An event's id as the hub gives it; ends the command if it is of another form."""
+    if _EVENT_ID.fullmatch(text.strip()) is None:
+        fail(UNFIT, f"{text!r} is no id of an order, a consent or another event: {_EVENT_ID_FORM}")
+    return text.strip()
+
+
+def event_id_given(text: str | None) -> str | None:
+    """As `event_id_of`, for what may be left out."""
+    return None if text is None else event_id_of(text)
+
+
+_EVENT_ID: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+)
+_EVENT_ID_FORM: Final = "it looks like 0190a2b4-0000-7000-8000-000000000000, in lower case"
+
+OrderId = Annotated[str, typer.Argument(help="The order's id.", callback=event_id_of)]
+ConsentId = Annotated[str, typer.Argument(help="The consent's id.", callback=event_id_of)]
+EventId = Annotated[str, typer.Argument(help="The event's id.", callback=event_id_of)]
 Sections = Annotated[
     list[str] | None, typer.Option("--section", "-s", help="A section; repeat for more.")
 ]

@@ -85,8 +85,10 @@ def verify_bundle(path: Path, trust: Trust | None = None) -> Verdict:
     try:
         with zipfile.ZipFile(path) as bundle:
             _check_bundle(_BundleFiles(bundle), trust, verdict)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise CannotReach(f"{path}: {error}") from None
+    except OSError as error:
+        raise CannotReach(f"{path}: {error.strerror or error}") from None
+    except zipfile.BadZipFile as error:
+        raise CannotReach(f"{path}: no bundle: {error}") from None
     except (ValueError, KeyError, TypeError) as error:
         verdict.blame(f"the bundle: {error}")
     return verdict

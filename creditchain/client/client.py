@@ -30,12 +30,20 @@ from creditchain.client.evidence import (
     Trust,
     check_receipt,
     check_refusal,
+    commitment_of,
 )
 from creditchain.client.signer import Signer
 from creditchain.client.subscription import SubscriptionLost, subscribe
 from creditchain.client.token import SignInRefused, Tokens
 from creditchain.documents import load_operation
-from creditchain.events import Body, format_fields, format_time, parse_time
+from creditchain.events import (
+    Body,
+    format_fields,
+    format_time,
+    parse_event_object,
+    parse_json,
+    parse_time,
+)
 from creditchain.events import consent as consent_events
 from creditchain.events import consortium as consortium_events
 from creditchain.events import enterprise as enterprise_events
@@ -47,7 +55,7 @@ from creditchain.events import order as order_events
 from creditchain.events import product as product_events
 from creditchain.events import records as records_events
 from creditchain.rulebook.refusal import Refusal
-from creditchain.seal import Sealed
+from creditchain.seal import BODY_BYTES_MAX, Sealed
 
 MUTATIONS: Final[Mapping[type[Body], tuple[str, str]]] = {
     consortium_events.RulebookAdopted: ("adoptRulebook", "rulebook"),
@@ -105,6 +113,9 @@ _TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)
 # Answers that say "not now": nothing was decided, or the same id will get the same answer.
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 502, 503, 504})
 
+# Said by what stands before a hub that is away, or by one that starts or stops.
+_AWAY: Final = frozenset({502, 503, 504})
+
 
 class HubUnreachable(Exception):
     """No answer in the time given. What was sent may stand on the log: repeat with the same id."""
@@ -124,6 +135,11 @@ class NotObserved(HubFailure):
     """The event is on the log, at `index`; the regulator had not cosigned in time. Ask later."""
 
     @property
+    def id(self) -> str:
+        """The event's id, to ask with."""
+        return str(self.facts["id"])
+
+    @property
     def index(self) -> int:
         """The index of the event's entry."""
         return int(self.facts["index"])
@@ -133,11 +149,17 @@ class RefusedByHub(Exception):
     """The law refuses the event; `signed` is the hub's signed word on it, checked.
 
     `signed` is None only if no refusal key is pinned; `note` is the text to keep and to complain
-    with.
+    with, together with `body`, the sealed bytes that were refused.
     """
 
     def __init__(
-        self, code: Refusal, message: str, path: str, note: str, signed: SignedRefusal | None
+        self,
+        code: Refusal,
+        message: str,
+        path: str,
+        note: str,
+        signed: SignedRefusal | None,
+        body: bytes = b"",
     ) -> None:
         super().__init__(f"{message} ({code}{f' at {path}' if path else ''})")
         self.code = code
@@ -145,6 +167,7 @@ class RefusedByHub(Exception):
         self.path = path
         self.note = note
         self.signed = signed
+        self.body = body
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +181,8 @@ class Change:
 class Client:
     """One actor at one hub; use it in `async with`.
 
-    `url` is where the hub answers, `trust` what is believed of it. Raises, from every request,
+    `url` is where the hub answers, `trust` what is believed of it; `notice` is told a sentence when
+    the hub is out of reach and another when it answers again. Raises, from every request,
     `HubUnreachable`, `HubFailure`, `SignInRefused`; from submitting also `RefusedByHub`,
     `NotObserved`, and `BadEvidence` when what the hub shows proves nothing.
     """
@@ -171,12 +195,15 @@ class Client:
         *,
         patience_s: float = PATIENCE_S,
         transport: httpx2.AsyncBaseTransport | None = None,
+        notice: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         if signer.log != trust.origin:
             raise ValueError(f"the signer speaks on {signer.log}, the trust is in {trust.origin}")
         self.url = url.rstrip("/")
         self.signer = signer
         self.trust = trust
+        self.notice = notice
+        self._away = False
         self._patience_s = patience_s
         self._http = httpx2.AsyncClient(
             timeout=_TIMEOUT,
@@ -237,9 +264,10 @@ class Client:
             data = await self.ask(mutation[0].upper() + mutation[1:], **variables)
         except HubFailure as error:
             if error.code == "OBSERVER_UNAVAILABLE" and "index" in error.facts:
-                raise NotObserved(error.code, error.message, error.facts) from None
+                facts = {**error.facts, "id": sealed.event.id}
+                raise NotObserved(error.code, error.message, facts) from None
             raise
-        return self._answer(sealed.commitment, data, wait_for)
+        return self._answer(sealed, data, wait_for)
 
     async def submit_many(self, sealed: Sequence[Sealed]) -> list[Receipt | RefusedByHub]:
         """The answer to each sealed event, in their order; a refusal is returned, not raised."""
@@ -249,7 +277,7 @@ class Client:
             data = await self.ask("Submit", events=[item.body.decode("utf-8") for item in some])
             for item, answer in zip(some, data, strict=True):
                 try:
-                    answers.append(self._answer(item.commitment, answer, Level.CHECKPOINTED))
+                    answers.append(self._answer(item, answer, Level.CHECKPOINTED))
                 except RefusedByHub as refused:
                     answers.append(refused)
         return answers
@@ -260,6 +288,25 @@ class Client:
         if found is None:
             return None
         return self._receipt(sealed.commitment, found, level)
+
+    async def find_receipt(
+        self, id: str, body: bytes | None = None
+    ) -> tuple[bytes, Receipt] | None:
+        """The body of an event and its best checked receipt; None if it cannot be read or is not.
+
+        `body` is the event's body where it was kept: then the hub need not show it.
+        """
+        found = await self.ask("Event", id=id)
+        if found is None or found["receipt"] is None:
+            return None
+        if body is None:
+            if found["body"] is None:
+                return None
+            body = str(found["body"]).encode("utf-8")
+        receipt = self._receipt(commitment_of(body), found["receipt"], Level.CHECKPOINTED)
+        if parse_event_object(parse_json(body, BODY_BYTES_MAX)["event"]).id != id:
+            raise BadEvidence("the hub shows another event than the one asked for")
+        return body, receipt
 
     # Asking.
 
@@ -345,10 +392,17 @@ class Client:
         wait = WAIT_FIRST_S
         document = load_operation(operation)
         while True:
-            token = ""
+            token, began = "", False
+
+            def begun() -> None:
+                nonlocal began
+                began = True
+                self._reached(True)
+
             try:
                 token = await self._tokens.token()
-                async with aclosing(subscribe(self.url, token, document, variables)) as results:
+                changes = subscribe(self.url, token, document, variables, begun)
+                async with aclosing(changes) as results:
                     async for data in results:
                         wait = WAIT_FIRST_S
                         yield data
@@ -357,21 +411,33 @@ class Client:
                     self._tokens.forget(token)
                 elif lost.failure is not None:
                     raise _failure(lost.failure) from None
+                elif not began:
+                    # One that had begun and ended says nothing yet: the next attempt will show.
+                    self._reached(False)
             except httpx2.HTTPError:
-                pass
+                self._reached(False)
             await asyncio.sleep(_spread(wait))
             wait = min(2 * wait, WAIT_MOST_S)
 
+    def _reached(self, answers: bool) -> None:
+        """Tells, once for each outage, that it began and that it is over."""
+        if answers is not self._away:
+            return
+        self._away = not answers
+        self.notice(
+            f"{self.url} answers again" if answers else f"cannot reach {self.url}, trying again"
+        )
+
     # What an answer proves.
 
-    def _answer(self, commitment: bytes, answer: Mapping[str, Any], wait_for: Level) -> Receipt:
+    def _answer(self, sealed: Sealed, answer: Mapping[str, Any], wait_for: Level) -> Receipt:
         refusal = answer.get("refusal")
         if refusal is not None:
-            raise self._refused(commitment, refusal)
+            raise self._refused(sealed, refusal)
         found = answer.get("receipt")
         if found is None:
             raise BadEvidence("the hub answered with neither a receipt nor a refusal")
-        return self._receipt(commitment, found, wait_for)
+        return self._receipt(sealed.commitment, found, wait_for)
 
     def _receipt(self, commitment: bytes, found: Mapping[str, Any], level: Level) -> Receipt:
         try:
@@ -385,7 +451,7 @@ class Client:
             raise BadEvidence("the hub's receipt states another index than it proves")
         return receipt
 
-    def _refused(self, commitment: bytes, refusal: Mapping[str, Any]) -> RefusedByHub:
+    def _refused(self, sealed: Sealed, refusal: Mapping[str, Any]) -> RefusedByHub:
         try:
             code = Refusal(refusal["code"])
             message, path, note = (str(refusal[name]) for name in ("message", "path", "note"))
@@ -393,10 +459,10 @@ class Client:
             raise BadEvidence(f"the hub's refusal is incomplete: {error}") from None
         signed = None
         if self.trust.refusal is not None:
-            signed = check_refusal(note, self.trust, commitment)
+            signed = check_refusal(note, self.trust, sealed.commitment)
             if (signed.code, signed.path) != (code, path):
                 raise BadEvidence("the hub refuses with another reason than it signed")
-        return RefusedByHub(code, message, path, note, signed)
+        return RefusedByHub(code, message, path, note, signed, sealed.body)
 
     # The wire.
 
@@ -424,10 +490,13 @@ class Client:
                 )
             except httpx2.TransportError as error:
                 reason = f"{type(error).__name__}: {error}"
+                self._reached(False)
             except httpx2.HTTPStatusError as error:
                 reason = f"sign-in answered {error.response.status_code}"
+                self._reached(error.response.status_code not in _AWAY)
             else:
                 code = code_of(response)
+                self._reached(response.status_code not in _AWAY)
                 if response.status_code == 401 or code == "UNAUTHENTICATED":
                     if renewed:
                         raise _failure_of(response, "UNAUTHENTICATED")

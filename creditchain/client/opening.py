@@ -65,12 +65,18 @@ async def open_delivery(client: Client, order_id: str, key: PrivateKey) -> Opene
     order = await client.ask("Order", id=order_id)
     if order is None or order["report"] is None:
         raise HubFailure(
-            "NOT_DELIVERED", "no report was delivered on this order, or it is not yours"
+            "NOT_DELIVERED", f"no report was delivered on order {order_id}, or it is not yours"
         )
     said = order["report"]
     if said["sealedTo"] != key.kid:
         raise HubFailure("OTHER_KEY", f"the report is sealed to the key {said['sealedTo']}")
-    sealed = await client.download_report(order_id)
+    try:
+        sealed = await client.download_report(order_id)
+    except HubFailure as error:
+        if error.code != "BAD_USER_INPUT":
+            raise
+        text = f"the hub no longer keeps the report of order {order_id}"
+        raise HubFailure("REPORT_GONE", text) from None
     if b64u(hashlib.sha256(sealed).digest()) != said["ciphertext"]:
         text = "the sealed report in the vault is not the one that was delivered"
         raise BadReport([Problem(DisputeCode.UNREADABLE, "", text)])

@@ -6,7 +6,7 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
 from websockets.asyncio.client import connect
@@ -41,11 +41,16 @@ class SubscriptionLost(Exception):
 
 
 async def subscribe(
-    url: str, token: str, document: str, variables: Mapping[str, Any]
+    url: str,
+    token: str,
+    document: str,
+    variables: Mapping[str, Any],
+    begun: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Mapping[str, Any]]:
     """The one field of each result, until the connection is lost; always ends in an exception.
 
-    `url` is the hub's, `http` or `https`. Raises `SubscriptionLost`.
+    `url` is the hub's, `http` or `https`; `begun` is called when the hub takes the connection.
+    Raises `SubscriptionLost`.
     """
     try:
         async with connect(
@@ -60,6 +65,7 @@ async def subscribe(
             async for raw in socket:
                 match _parse(raw):
                     case {"type": "connection_ack"}:
+                        begun()
                         payload = {"query": document, "variables": dict(variables)}
                         await socket.send(_message("subscribe", id=_OPERATION, payload=payload))
                     case {"type": "ping"}:

@@ -234,6 +234,11 @@ def test_a_refusal_is_told_kept_and_verified(town: Town):
     notes = list((town.folder / "members" / "bob" / "receipts").glob("*.refusal"))
     verified = town.run("verify", "refusal", str(notes[0]), who="bob")
     assert (verified["ok"], verified["code"]) == (True, "CONSENT_WITHDRAWN")
+    body = notes[0].with_suffix(".body")
+    assert town.run("verify", "refusal", str(notes[0]), "--body", str(body), who="bob")["ok"]
+    other = notes[1].with_suffix(".body")
+    words = ("verify", "refusal", str(notes[0]), "--body", str(other))
+    assert not town.run(*words, who="bob", code=REFUSED)["ok"]
     notes[0].write_text(notes[0].read_text().replace("WITHDRAWN", "EXPIRED"))
     assert not town.run("verify", "refusal", str(notes[0]), who="bob", code=REFUSED)["ok"]
 
@@ -262,6 +267,16 @@ def test_the_whole_log_is_verified_at_its_url(town: Town):
     pin = ("--genesis", str(town.folder / "genesis.body"))
     told = town.run("verify", "log", url, *pin)
     assert told["ok"]
+    shown = town.try_run("verify", "log", url, *pin, as_json=False).stdout
+    assert shown.endswith("log: verified: tiles and entries; no body could be read\n")
+    shown = town.try_run("verify", "log", url, "-p", town.profile("acme"), as_json=False).stdout
+    assert shown.endswith("log: verified\n")
+    for place, problem in (("absent", "no such folder"), (".", "there is no checkpoint")):
+        folder = str(town.folder / place)
+        told = town.run("verify", "log", folder, *pin, code=UNFIT)
+        assert folder in told["error"]
+        assert problem in told["error"]
+    told = town.run("verify", "log", url, *pin)
     assert told["entries"] == told["size"] == told["withheld"]
     seen = town.run("verify", "log", url, "--complete", who="regulator")
     assert (seen["bodies"], seen["signatures"]) == (seen["size"], seen["size"])
@@ -308,7 +323,8 @@ def test_a_bundle_is_verified_without_a_hub(town: Town):
                 name, data[:-1] + b"?" if name == f"events/{events[0].index}.body" else data
             )
     assert not town.run("verify", "bundle", str(broken), code=REFUSED)["ok"]
-    assert town.run("verify", "bundle", str(town.folder / "absent.zip"), code=NO_ANSWER)
+    absent = town.run("verify", "bundle", str(town.folder / "absent.zip"), code=UNFIT)
+    assert "absent.zip: No such file" in absent["error"]
 
 
 def test_lists_and_heads_are_shown_to_people(town: Town):
@@ -360,8 +376,17 @@ def test_an_objection_is_raised_and_answered(town: Town):
             ("consent", "request", USCC, "--purpose", "OTHER", "--agency", "a"),
             "name at least one --section",
         ),
-        (("consent", "grant", "not-an-id"), ""),
-        (("order", "cancel", "not-an-id"), "EventId"),
+        (("consent", "grant", "not-an-id"), "'not-an-id' is no id of an order, a consent"),
+        (("order", "cancel", "not-an-id"), "'not-an-id' is no id of an order, a consent"),
+        (("order", "track", "not-an-id"), "'not-an-id' is no id of an order, a consent"),
+        (("receipt", "not-an-id"), "'not-an-id' is no id of an order, a consent"),
+        (("order", "list", "--status", "LATE"), "'LATE' is not one of AWAITING_APPROVAL, PLACED"),
+        (("consent", "list", "--status", "LATE"), "'LATE' is not one of REQUESTED"),
+        (
+            ("consent", "request", "en_x", "--purpose", "OTHER", "--agency", "a", "-s", "LOANS"),
+            "en_x",
+        ),
+        (("member", "withdraw", "No Member"), "MemberId"),
         (("records", "commit", "absent.jsonl"), "No such file"),
         (("member", "add-key", "bank-hana", "--key", "absent.json"), "No such file"),
         (("watch", "paint"), "watch orders"),
@@ -375,8 +400,83 @@ def test_what_cannot_be_meant_is_told_before_it_is_sent(
     town: Town, words: tuple[str, ...], problem: str
 ):
     result = town.try_run(*words, "-p", town.profile("bob"), as_json=False)
-    assert result.exit_code in {UNFIT, NO_ANSWER}, result.output
+    assert result.exit_code == UNFIT, result.output
     assert problem in result.stderr
+
+
+def test_a_receipt_is_fetched_again_with_or_without_its_body(town: Town):
+    consent = town.consent()
+    folder = town.folder / "members" / "bob" / "receipts"
+    proof, body = folder / f"{consent}.tlog-proof", folder / f"{consent}.body"
+    said = body.read_bytes()
+    for lost in ((proof,), (proof, body)):
+        for path in lost:
+            path.unlink()
+        told = town.run("receipt", consent, who="bob")
+        assert (told["level"], told["kept"]) == ("CHECKPOINTED", str(proof))
+        assert body.read_bytes() == said
+        assert town.run("verify", "receipt", str(proof), "--body", str(body), who="bob")["ok"]
+    out = town.folder / "elsewhere"
+    told = town.run("receipt", consent, "--observed", "--out", str(out), who="bob", code=NO_ANSWER)
+    assert "not cosigned yet" in told["error"]
+    assert (out / f"{consent}.body").read_bytes() == said
+    unknown = f"{consent[:-12]}000000000000"
+    assert "no event" in town.run("receipt", unknown, who="bob", code=REFUSED)["error"]
+
+
+def test_what_the_regulator_has_not_cosigned_in_time_is_kept(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+):
+    """The hub says in 20 s that no observer answers; here it says so at once."""
+    from creditchain.client.client import Client, HubFailure
+
+    ask = Client.ask
+
+    async def late(self: Client, operation: str, **variables: Any) -> Any:
+        observed = variables.pop("waitFor", None) == "OBSERVED"
+        answer = await ask(self, operation, **variables)
+        if observed:
+            facts = {"index": answer["receipt"]["index"]}
+            raise HubFailure("OBSERVER_UNAVAILABLE", "late", facts)
+        return answer
+
+    monkeypatch.setattr(Client, "ask", late)
+    words = ("consent", "request", USCC, "--purpose", "OTHER", "--agency", "agency-pearl")
+    told = town.run(*words, *SECTIONS, "--observed", who="bob", code=NO_ANSWER)
+    assert f"`creditchain receipt {told['id']} --observed`" in told["error"]
+    proof = town.folder / "members" / "bob" / "receipts" / f"{told['id']}.tlog-proof"
+    body = str(proof.with_suffix(".body"))
+    seen = town.run("verify", "receipt", str(proof), "--body", body, who="bob")
+    assert (seen["index"], seen["level"]) == (told["index"], "CHECKPOINTED")
+
+
+def test_records_that_could_never_be_delivered_are_not_committed(town: Town):
+    path = records_file(town, "bad.jsonl")
+    path.write_text(path.read_text().replace('"class": "normal"', '"class": "splendid"'))
+    before = town.run("log", "head", who="ann")["size"]
+    told = town.run("records", "commit", str(path), who="ann", code=UNFIT)
+    assert "bad.jsonl, line 2: data of LOANS, class: 'splendid' is not one of" in told["error"]
+    assert town.run("log", "head", who="ann")["size"] == before
+
+
+def test_tracking_ends_at_its_timeout(town: Town):
+    order = town.order(town.consent())
+    words = ("order", "track", order, "--timeout", "0.5", "-p", town.profile("bob"))
+    result = town.try_run(*words, as_json=False)
+    assert result.exit_code == NO_ANSWER
+    assert f"order {order} has not ended within 0.5 seconds" in result.stderr
+    told = town.run("report", "open", order, who="bob", code=REFUSED)
+    assert order in told["error"]
+
+
+def test_a_hub_out_of_reach_is_told_at_once(town: Town):
+    profile = Path(town.profile("bob"))
+    away = profile.with_name("away.toml")
+    away.write_text(profile.read_text().replace(str(town.port), str(free_port())))
+    order = "0190a2b4-0000-7000-8000-000000000000"
+    result = town.try_run("order", "track", order, "--timeout", "1", "-p", str(away), as_json=False)
+    assert result.exit_code == NO_ANSWER
+    assert result.stderr.count("cannot reach http://127.0.0.1:") == 1
 
 
 def test_the_public_half_of_a_key_is_shown(town: Town):

@@ -17,7 +17,14 @@ from creditchain.client.client import (
     RefusedByHub,
     seal_input,
 )
-from creditchain.client.evidence import BadEvidence, Level, Receipt, Trust
+from creditchain.client.evidence import (
+    BadEvidence,
+    Level,
+    Receipt,
+    Trust,
+    check_refusal,
+    commitment_of,
+)
 from creditchain.client.signer import Signer
 from creditchain.client.token import SignInRefused
 from creditchain.documents import operations
@@ -305,3 +312,29 @@ def test_a_signer_of_another_log_is_refused(hub: ScriptedHub):
     signer = Signer("bank-hana", hub.actor_key, "other.example/log")
     with pytest.raises(ValueError, match=r"other\.example"):
         Client("http://hub.example", signer, hub.trust)
+
+
+async def test_an_outage_is_told_once_and_its_end_too(hub: ScriptedHub):
+    told: list[str] = []
+    async with hub.client(notice=told.append) as client:
+        await client.submit(BODY)
+        assert told == []
+        hub.script += [httpx2.ConnectError("no"), httpx2.Response(503, text="starting")]
+        await client.submit(BODY)
+        assert told == [
+            "cannot reach http://hub.example, trying again",
+            "http://hub.example answers again",
+        ]
+        hub.script.append(failed("RATE_LIMITED", 429))
+        await client.submit(BODY)
+    assert len(told) == 2
+
+
+async def test_a_refusal_comes_with_the_body_that_was_refused(hub: ScriptedHub):
+    hub.refuse_as = ("MEMBER_SUSPENDED", "body.member")
+    async with hub.client() as client:
+        sealed = client.signer.seal(BODY)
+        with pytest.raises(RefusedByHub) as caught:
+            await client.submit(sealed)
+    assert caught.value.body == sealed.body
+    assert check_refusal(caught.value.note, hub.trust, commitment_of(caught.value.body))
