@@ -135,6 +135,7 @@ class Hub:
                 sockets_of_strangers=config.connections_max // 4,
             ),
             ready=self.faults,
+            cosigned=lambda: {n: s.size for n, s in self.collector.standings.items()},
         )
 
     def faults(self) -> dict[str, str]:

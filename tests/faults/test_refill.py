@@ -19,30 +19,11 @@ from creditchain.ledger.tables import metadata
 from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
 from creditchain.tlog.extract import MAGIC, ExtractReader, write_extract
 from creditchain.tlog.note import Signer
-from creditchain.tlog.tile import BundlePath, Tile, format_bundle
 from regulator.database import open_database
 from regulator.observer import DATABASE_NAME, open_observer, read_genesis
 from regulator.reading import NothingToExport, export
 from tests.contract import town
-
-
-class LedgerFeed:
-    """The feed of an open ledger, without the doors."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    async def checkpoint(self) -> bytes:
-        return self.ledger.head().note.encode()
-
-    async def tile(self, tile: Tile) -> bytes:
-        return self.ledger.tile(tile.level, tile.n, tile.width) or b""
-
-    async def entries(self, path: BundlePath) -> bytes:
-        return self.ledger.entry_bundle(path.n, path.width) or b""
-
-    async def bodies(self, path: BundlePath) -> bytes:
-        return format_bundle([body or b"" for body in self.ledger.bodies(path.n, path.width)])
+from tests.faults.ledger_feed import LedgerFeed
 
 
 @dataclass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +16,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
+from creditchain.cli.hub import hub_app
 from creditchain.client.keys import generate_key, save_key
 from creditchain.config import BadConfig, HubConfig, load_policy
 from creditchain.founding import ObserverKey
@@ -23,6 +28,12 @@ from creditchain.tlog.checkpoint import open_checkpoint
 from creditchain.tlog.cosignature import format_cosigner_vkey
 from creditchain.tlog.note import Signer, format_signer_key, parse_signer_key
 from creditchain.tlog.tlogproof import check_tlog_proof
+from regulator.cli import app as regulator_app
+from regulator.config import load_config as load_observer
+from regulator.config import load_genesis, make_observer
+from regulator.config import load_secrets as load_observer_keys
+from regulator.observer import open_observer
+from tests.faults.ledger_feed import LedgerFeed
 from tests.unit.hub_world import BANK, FIXTURE, REGULATOR, Time, World, found
 from tests.unit.test_collector import until
 from tests.unit.witness_peer import WitnessPeer, free_port
@@ -115,6 +126,13 @@ def test_a_process_says_where_it_listens_and_ends_well(tmp_path: Path):
         hub.send_signal(signal.SIGTERM)
         out, err = hub.communicate(timeout=15)
         assert (hub.returncode, out) == (0, ""), err
+        lines = [json.loads(line) for line in err.splitlines()]
+        told = [line for line in lines if line["event"] in {"started", "stopped"}]
+        assert [(line["event"], line["origin"], line["size"]) for line in told] == [
+            ("started", "hub.example/log", 1),
+            ("stopped", "hub.example/log", 1),
+        ]
+        assert told[0]["address"] == address.removeprefix("http://")
     with process(config) as hub:
         address_of(hub)
         hub.send_signal(signal.SIGINT)
@@ -202,3 +220,89 @@ async def test_a_collector_that_ended_is_a_fault(tmp_path: Path, monkeypatch: py
     async with hub.running():
         await until(hub.faults)
         assert "restart" in hub.faults()["collector"]
+
+
+async def furnish(config: HubConfig, *, requests: int = 0) -> World:
+    """Lets the hub's ledger grow; it is closed again."""
+    hub = Hub(config)
+    try:
+        world = World(hub.ledger, Time())
+        if hub.ledger.head().size == 1:
+            await world.furnish()
+        for _ in range(requests):
+            await world.request()
+        return world
+    finally:
+        hub.close()
+
+
+async def test_a_private_store_that_is_missing_is_not_replaced_unasked(tmp_path: Path):
+    config = found(tmp_path)
+    config.private_path.unlink()
+    await furnish(config)  # nobody was enrolled yet
+    with pytest.raises(HubRefused, match="start without --new-private-store"):
+        Hub(config, new_private_store=True)
+    config.private_path.unlink()
+    for _ in range(2):
+        with pytest.raises(HubRefused, match=r"private\.db is missing.*newest copy"):
+            Hub(config)
+        assert not config.private_path.exists()
+    config.private_path.touch()  # as a restore that met a full disk leaves it
+    with pytest.raises(HubRefused, match="is missing"):
+        Hub(config)
+    Hub(config, new_private_store=True).close()
+    Hub(config).close()
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    """Exit code and output of `creditchain`."""
+    result = CliRunner().invoke(hub_app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+async def test_an_older_copy_is_brought_up_by_what_the_regulator_exports(tmp_path: Path):
+    config = found(tmp_path)
+    await furnish(config)
+    copy = tmp_path / "copy.db"
+    shutil.copy(config.ledger_path, copy)
+    await furnish(config, requests=3)
+    hub = Hub(config)
+    size, root = hub.ledger.head().size, hub.ledger.head().root
+    observer = tmp_path / "observer"
+    make_observer(observer, "observer.example")
+    shutil.copy(config.genesis_path, observer / "genesis.body")
+    settings = load_observer(observer / "observer.toml")
+    async with open_observer(
+        observer,
+        load_genesis(settings),
+        load_observer_keys(settings).signers,
+        LedgerFeed(hub.ledger),
+        processes=0,
+    ) as watching:
+        await watching.follower.once()
+    hub.close()
+    shutil.copy(copy, config.ledger_path)
+    with pytest.raises(HubRefused, match=r"regulator export --from 8.*creditchain hub recover"):
+        Hub(config)
+
+    file = tmp_path / "entries"
+    arguments = ("export", "--data", observer, "--from", 8, "--out", file)
+    told = await asyncio.to_thread(CliRunner().invoke, regulator_app, list(map(str, arguments)))
+    assert (told.exit_code, file.stat().st_mode & 0o777) == (0, 0o600), told.output
+    again = await asyncio.to_thread(CliRunner().invoke, regulator_app, list(map(str, arguments)))
+    assert again.exit_code == 2
+    code, text = command("recover", "--data", tmp_path, "--entries", tmp_path / "none")
+    assert (code, "none: No such file" in text) == (EXIT_REFUSED, True)
+    code, text = command("recover", "--data", tmp_path, "--entries", file, "--json")
+    assert (code, json.loads(text)) == (0, {"before": 8, "size": size, "registered": True})
+    hub = Hub(config)
+    assert (hub.ledger.head().size, hub.ledger.head().root) == (size, root)
+    hub.close()
+
+    (config.folder / "head.register").unlink()
+    renew = ("renew-register", "--data", tmp_path, "--observer-size")
+    code, text = command(*renew, size + 1)
+    assert (code, f"the observer has seen {size + 1}" in text) == (EXIT_REFUSED, True)
+    assert command(*renew, size)[0] == 0
+    assert command(*renew, size)[0] == EXIT_REFUSED
+    await furnish(config, requests=1)
