@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -50,6 +50,8 @@ class Doors:
     now_ms: Callable[[], int] = clock_ms
     ready: Callable[[], dict[str, str]] = dict
     """Faults by part, empty when all is well; asked by /readyz besides the ledger's own state."""
+    cosigned: Callable[[], Mapping[str, int]] = dict
+    """The size that each cosigner has last cosigned, by its name in the policy."""
     identity: Identity = field(init=False)
     cursors: Cursors = field(init=False)
     counters: Counters = field(init=False)

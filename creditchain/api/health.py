@@ -58,7 +58,7 @@ class Readyz:
 
 
 class LogNumbers(Collector):
-    """The log's size and queue, read when they are asked for."""
+    """The log's size and queue, its disk and its cosigners, read when they are asked for."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
@@ -66,9 +66,20 @@ class LogNumbers(Collector):
     def collect(self) -> list[GaugeMetricFamily]:
         """The gauges."""
         ledger = self._doors.ledger
+        cosigned = GaugeMetricFamily(
+            "creditchain_cosigned_size", "Entries last cosigned.", labels=["cosigner"]
+        )
+        for name, size in self._doors.cosigned().items():
+            cosigned.add_metric([name], size)
         return [
             GaugeMetricFamily("creditchain_log_size", "Entries.", value=ledger.head().size),
             GaugeMetricFamily("creditchain_queue", "Events that wait.", value=ledger.waiting),
+            GaugeMetricFamily(
+                "creditchain_storage_full",
+                "1 while the ledger's last write met a full disk.",
+                value=ledger.storage_full,
+            ),
+            cosigned,
         ]
 
 

@@ -318,6 +318,11 @@ class Ledger:
         return self._order.stopped
 
     @property
+    def storage_full(self) -> bool:
+        """Whether the last write met a full disk."""
+        return self._machine.storage_full
+
+    @property
     def waiting(self) -> int:
         """How many events wait to be written."""
         return self._order.waiting

@@ -202,6 +202,7 @@ class Machine:
     ) -> None:
         self.state = state
         self.screened = Screened()
+        self.storage_full = False
         self.step = step
         self._database = database
         self._connection = connection
@@ -500,6 +501,7 @@ class Machine:
                 self.step("entered")
         self.step("written")
         connection.execute("COMMIT")
+        self.storage_full = False
 
     def _resolve(self, error: sqlite3.Error | OSError, size: int, root: bytes) -> None:
         """Finds out what a failed transaction left. Returns if it is there after all."""
@@ -526,6 +528,7 @@ class Machine:
                 "that opens it, then start the hub again."
             ) from error
         if code in _NO_SPACE:
+            self.storage_full = True
             raise StorageFull("the disk takes no more; nothing of the batch was written") from error
         raise LedgerFailure(f"the batch was not written: {code} {error}") from error
 

@@ -362,7 +362,10 @@ async def test_the_machine_room_gets_its_answers(town: Town):
     metrics = (await town.http.get("/metrics")).text
     assert f"creditchain_log_size {float(town.ledger.head().size)}" in metrics
     assert 'creditchain_http_requests_total{door="graphql",status="200"}' in metrics
-    town.make_app(ready=lambda: {"clock": "stopped"})
+    assert "creditchain_storage_full 0.0" in metrics
+    town.make_app(ready=lambda: {"clock": "stopped"}, cosigned=lambda: {"witness": 7})
+    metrics = (await town.http.get("/metrics")).text
+    assert 'creditchain_cosigned_size{cosigner="witness"} 7.0' in metrics
     ready = await town.http.get("/readyz")
     assert (ready.status_code, ready.json()["faults"]) == (503, {"clock": "stopped"})
 
