@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -480,9 +481,10 @@ class Follower:
 
 
 def announce_findings(found: list[Finding]) -> None:
-    """Say it loudly; the finding itself is stored already."""
+    """Say it, loudly where it is certain; the finding itself is stored already."""
     for finding in found:
-        _log.error(
+        _log.log(
+            logging.ERROR if finding.certain else logging.WARNING,
             "finding",
             code=finding.code.value,
             index=finding.index,

@@ -23,6 +23,7 @@ from regulator.config import (
     load_secrets,
     make_observer,
 )
+from regulator.finding import Finding, FindingCode
 from regulator.observer import read_genesis
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.http import hub_at
@@ -163,3 +164,17 @@ async def test_check_sees_what_was_touched_in_our_own_copy(statement, problem, t
     problems = (await check_copy(tmp_path, genesis, 0)).problems
     assert problems
     assert problem in " ".join(problems)
+
+
+async def test_check_warns_of_what_is_uncertain(tmp_path):
+    consortium = Consortium(33)
+    consortium.play(20)
+    async with observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer:
+        await observer.follower.once()
+        doubt = Finding(FindingCode.LAW_BROKEN, 5, "of an earlier replay", {}, certain=False)
+        assert observer.follower.cosigner._mirror.find(doubt)
+    verdict = await check_copy(tmp_path, read_genesis(consortium.genesis), 0)
+    assert verdict.problems == []
+    assert verdict.warnings == [
+        "finding LAW_BROKEN at 5 (of an earlier replay) does not come again"
+    ]

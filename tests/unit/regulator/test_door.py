@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import time
 from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 
+from creditchain.events import parse_time
 from creditchain.tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from creditchain.tlog.cosignature import open_cosignatures
 from creditchain.tlog.edge import VerifiedTiles
@@ -22,6 +24,7 @@ from creditchain.tlog.tile import (
 from creditchain.tlog.wire import encode_base64
 from creditchain.tlog.witness import REQUEST_BYTES_MAX, format_add_checkpoint
 from regulator.api import Limits, create_app
+from regulator.feed import Fault, FeedFault
 from tests.lying_hub.honest import ORIGIN, Consortium, HonestFeed
 from tests.lying_hub.lies import another_history
 from tests.unit.regulator.observing import SIGNERS, found, observing
@@ -244,9 +247,28 @@ async def test_status_tells_sizes_and_findings(tmp_path):
     async with door(tmp_path, consortium, following=False) as (observer, client):
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).status_code == 503
+        assert "faultAt" not in (await client.get("/status")).json()
         await observer.follower.once()
         assert (await client.get("/readyz")).json() == {"ready": True, "reasons": []}
         status = (await client.get("/status")).json()
         assert status["size"] == status["trusted"] == consortium.log.size
         assert status["lag"] == status["violations"] == 0
         assert status["cosigned"]["mirror"]["size"] == consortium.log.size
+
+
+class AwayFeed(HonestFeed):
+    """A hub that does not answer."""
+
+    async def checkpoint(self):
+        raise FeedFault(Fault.UNREACHABLE, "checkpoint")
+
+
+async def test_a_fault_has_its_time(tmp_path):
+    consortium = Consortium(2)
+    async with door(tmp_path, consortium, AwayFeed(consortium.log)) as (_, client):
+        status = {}
+        while status.get("fault") is None:
+            await asyncio.sleep(0.02)
+            status = (await client.get("/status")).json()
+        assert "UNREACHABLE" in status["fault"]
+        assert abs(parse_time(status["faultAt"]) / 1000 - time.time()) < 60
