@@ -18,6 +18,7 @@ import typer
 from creditchain.cli.agency import agency_app, product_app
 from creditchain.cli.consent import consent_app
 from creditchain.cli.enterprise import enrol, objection_app
+from creditchain.cli.evidence import evidence
 from creditchain.cli.hub import found, hub_app
 from creditchain.cli.keys import keys_app
 from creditchain.cli.log import ask, log_app, watch
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (found, enrol, watch, receipt, ask):
+for command in (found, enrol, watch, receipt, evidence, ask):
     app.command()(command)
 
 for group in (

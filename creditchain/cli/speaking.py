@@ -25,6 +25,7 @@ T = TypeVar("T")
 _EXIT_CODES: Final = {
     "BAD_USER_INPUT": UNFIT,
     "NOT_DELIVERED": REFUSED,
+    "NOT_FOUND": REFUSED,
     "OTHER_KEY": UNFIT,
     "REPORT_GONE": REFUSED,
 }
@@ -149,6 +150,7 @@ def with_client(name: str | None, work: Callable[[Client], Awaitable[T]]) -> T:
     from creditchain.client.evidence import BadEvidence
     from creditchain.client.report import BadReport
     from creditchain.client.token import SignInRefused
+    from creditchain.client.verify import CannotReach
     from creditchain.events import MalformedEvent
 
     client = with_profile(name, lambda chosen: chosen.client())
@@ -173,6 +175,8 @@ def with_client(name: str | None, work: Callable[[Client], Awaitable[T]]) -> T:
         fail(REFUSED, f"the hub's answer proves nothing: {error}")
     except MalformedEvent as error:
         fail(UNFIT, str(error))
+    except CannotReach as error:
+        fail(NO_ANSWER, str(error))
     except NotObserved as late:
         fail(
             NO_ANSWER,

@@ -31,6 +31,7 @@ from creditchain.client.client import Client
 from creditchain.client.evidence import BadEvidence, Trust
 from creditchain.client.keys import PrivateKey, load_key
 from creditchain.client.signer import Signer
+from creditchain.tlog.note import format_vkey
 from creditchain.tlog.policy import BadPolicy, parse_policy
 
 PROFILE_ENV: Final = "CREDITCHAIN_PROFILE"
@@ -78,6 +79,12 @@ class Profile:
             raise BadProfile(f"{error.filename}: {error.strerror}") from None
         except (BadEvidence, BadPolicy) as error:
             raise BadProfile(f"{self.path}: {error}") from None
+
+    def policy_text(self) -> str:
+        """The policy to hand on with evidence; without one, that the log's signature is enough."""
+        if self.policy is not None:
+            return self.policy.read_text(encoding="utf-8")
+        return f"log {format_vkey(self.trust().log)}\nquorum none\n"
 
     def client(self, *, patience_s: float | None = None) -> Client:
         """A client that speaks as this profile; raises `BadProfile` and `BadKeyFile`."""

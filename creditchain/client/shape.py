@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -21,6 +21,9 @@ from creditchain.events.codes import Section
 
 PROBLEM_CHARS_MAX: Final = 300
 """A problem quotes the value it is about, which may be a whole record."""
+
+NAMES_KEPT_MAX: Final = 1_024
+"""Names of fields whose form was checked; a section has a dozen."""
 
 Test = Callable[[Any], bool]
 
@@ -82,7 +85,9 @@ def _compiled(schema: Mapping[str, Any], defs: Mapping[str, Any], made: dict[str
                 known = {name: _compiled(part, defs, made) for name, part in said.items()}
                 parts.append(_properties(known))
             case "propertyNames":
-                parts.append(_each(_compiled(said, defs, made)))
+                # The same few names come again and again.
+                names = lru_cache(NAMES_KEPT_MAX)(_compiled(said, defs, made))
+                parts.append(_each(names))
             case "additionalProperties":
                 known_names = frozenset(schema.get("properties", ()))
                 other = _compiled(said, defs, made) if said is not False else _never

@@ -219,6 +219,26 @@ def test_an_order_from_consent_to_credit_through_the_command_line(town: Town):
     found = town.run("order", "show", order, who="bob")
     assert (found["status"], found["decision"]) == ("ACKNOWLEDGED", "GRANTED")
     assert order in {o["id"] for o in town.run("order", "list", who="acme")}
+    for who in ("regulator", "bob", "ann", "acme"):
+        bundle = str(town.folder / f"{who}.zip")
+        told = town.run("evidence", order, "--out", bundle, who=who)
+        assert town.run("verify", "bundle", bundle)["ok"]
+        if who == "regulator":
+            assert told["leftOut"] == []
+            assert told["types"].keys() >= {
+                *("ConsortiumFounded", "MemberAdmitted", "OfficerAppointed", "EnterpriseEnrolled"),
+                *("RecordsCommitted", "ConsentRequested", "ConsentGranted", "OrderPlaced"),
+                *("OrderAccepted", "ReportDelivered", "DeliveryAcknowledged", "CreditDecided"),
+            }
+        if who == "bob":
+            assert "OrderPlaced" in told["types"]
+            assert any("ReportDelivered" in what for what in told["leftOut"])
+            whole = ("evidence", order, "--whole", "--out", f"{bundle}.whole")
+            assert "KEY_UNKNOWN" in town.run(*whole, who=who, code=REFUSED)["error"]
+    again = town.run("evidence", order, "--out", bundle, who="bob", code=UNFIT)
+    assert "exists already" in again["error"]
+    absent = f"{order[:-12]}000000000000"
+    assert "no order" in town.run("evidence", absent, who="bob", code=REFUSED)["error"]
 
 
 def test_a_refusal_is_told_kept_and_verified(town: Town):
