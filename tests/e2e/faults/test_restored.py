@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from creditchain.client.evidence import Level
+from creditchain.config import load_config
 from creditchain.events.codes import ErasureGround
 from creditchain.events.erasure import DirectoryErased
-from creditchain.hub import EXIT_REFUSED
+from creditchain.hub import EXIT_REFUSED, recover
 from tests.e2e.faults.small_stage import (
     BANK,
     ENTERPRISES,
@@ -76,6 +79,35 @@ async def test_a_hub_does_not_start_on_an_older_ledger_and_goes_on_from_the_newe
     assert stage.cosigned() == size
 
     restore(newest, ledger)
+    stage.start(stage.hub)
+    assert stage.size() == size
+    await place_orders(stage, 1)
+    assert stage.observed()["violations"] == 0
+
+
+def export(observer: Path, start: int, file: Path) -> None:
+    """What the operator of the observer does."""
+    told = ("export", "--data", observer, "--from", start, "--out", file)
+    subprocess.run([sys.executable, "-m", "regulator", *map(str, told)], check=True)
+
+
+async def test_an_older_ledger_goes_on_with_what_the_running_observer_exports(
+    running: SmallStage, tmp_path: Path
+):
+    stage, ledger = running, running.hub_folder / "ledger.db"
+    back_up(ledger, tmp_path / "older.db")
+    before = stage.size()
+    await place_orders(stage, 5)
+    size = stage.size()
+    eventually(lambda: stage.cosigned() == size)
+    end(stage.hub)
+    restore(tmp_path / "older.db", ledger)
+    assert f"--from {before}" in stage.refusal_to_start(stage.hub)[1]
+
+    file = tmp_path / "entries"
+    export(stage.observer_folder, before, file)
+    done = recover(load_config(stage.hub_folder / "hub.toml"), file)
+    assert (done.before, done.size, done.registered) == (before, size, True)
     stage.start(stage.hub)
     assert stage.size() == size
     await place_orders(stage, 1)
