@@ -170,7 +170,8 @@ def test_a_database_restored_from_an_older_copy_is_refused(
     shutil.copy(older, path)
     with pytest.raises(LedgerRefused, match="older copy") as refused:
         hub()
-    assert f"entries {town.SETTLED} to {town.SETTLED + 2} from the observer" in str(refused.value)
+    assert f"regulator export --from {town.SETTLED}`" in str(refused.value)
+    assert "creditchain hub recover" in str(refused.value)
 
 
 def test_a_register_behind_by_a_batch_catches_up(
