@@ -493,22 +493,22 @@ class ShortExecution(ExecutionContext):
             # The place in the response is that of the first mention, whichever way it is filled.
             results[response_name] = value
         pending: list[str] = []
-        for response_name, nodes in grows.items():
-            here = Path(path, response_name, parent_type.name)
-            value = self._grow(branches[nodes[0].name.value], source_value, here, nodes)
-            results[response_name] = value
-            if isinstance(value, Coroutine):
-                pending.append(response_name)
-            elif value is _SLOW:
-                slow[response_name] = nodes
         rest: Any = {}
-        if slow:
-            try:
+        try:
+            for response_name, nodes in grows.items():
+                here = Path(path, response_name, parent_type.name)
+                value = self._grow(branches[nodes[0].name.value], source_value, here, nodes)
+                results[response_name] = value
+                if isinstance(value, Coroutine):
+                    pending.append(response_name)
+                elif value is _SLOW:
+                    slow[response_name] = nodes
+            if slow:
                 rest = super().execute_fields(parent_type, source_value, path, slow)
-            except Exception:
-                for name in pending:
-                    results[name].close()
-                raise
+        except Exception:
+            for name in pending:
+                results[name].close()
+            raise
         if isinstance(rest, dict) and not pending:
             return _merged(results, rest) if slow else results
         return self._gather(results, pending, rest)
