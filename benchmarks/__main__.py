@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     from benchmarks import bench, report  # noqa: PLC0415
     from benchmarks.long_log import LongLog  # noqa: PLC0415
 
+    # Told to end, by `timeout` for example, we end like after an error: with what we started.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     asked = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 160)
     extent = bench.QUICK if asked.quick else bench.FULL
