@@ -26,6 +26,7 @@ endif
 
 # The tests alone; `make unit ARGS='tests/unit/tlog -k proof'` picks some.
 unit: setup
+	@tools/setup fonts
 	timeout --foreground --signal=INT $(TEST_SECONDS) $(BIN)/python -m pytest -n 2 $(ARGS)
 
 test: check
@@ -35,6 +36,7 @@ schema: setup
 	$(BIN)/python -m creditchain.api.schema
 
 demo: setup
+	@tools/setup fonts
 	$(BIN)/python -m fixtures.demo $(if $(ONCE),--once) $(ARGS)
 
 bench:

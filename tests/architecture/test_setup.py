@@ -21,7 +21,8 @@ def test_pins_name_no_index():
 
 def test_every_dependency_is_pinned():
     project = read_project()["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(one for extra in extras for one in extra)]
     names = {re.split(r"[^\w.-]", requirement)[0] for requirement in wanted}
     pinned = set(re.findall(r"^([\w.-]+)==", PINS, flags=re.MULTILINE))
     assert names - pinned == set()

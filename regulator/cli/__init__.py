@@ -1,0 +1,34 @@
+"""The regulator's command line.
+
+Exit codes: 0 all is well; 1 something is wrong with the log or the copy (a finding, a problem); 2 a
+setting, a file or the command is unfit; 3 the hub gave no usable answer; 4 our own database cannot
+be used.
+
+One module for each kind of work; what they share is in `running`. Commands import what they need
+when they run: `--help` must not wait for it.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from regulator.cli.observing import check, export, follow, init, serve, status
+from regulator.cli.running import DATABASE, NO_ANSWER, UNFIT, WRONG
+
+__all__ = ["DATABASE", "NO_ANSWER", "UNFIT", "WRONG", "app", "main"]
+
+app = typer.Typer(
+    name="regulator",
+    help="The observer: follows a hub's log, verifies, replays and audits it, cosigns what it saw.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for command in (init, serve, follow, status, export, check):
+    app.command()(command)
+
+
+def main() -> None:
+    """The program."""
+    app()
