@@ -44,7 +44,7 @@ class Kind:
     description: str
 
 
-def _text(name: str, pattern: str, description: str) -> Kind:
+def text_kind(name: str, pattern: str, description: str) -> Kind:
     compiled = re.compile(pattern)
 
     def parse(value: object) -> str:
@@ -122,38 +122,38 @@ _MEMBER = "[a-z][a-z0-9-]{1,30}[a-z0-9]"
 _OPAQUE = f"{_B64}{{21}}{_LAST_OF_16}"
 
 # The kinds. Each is `Annotated[python type, Kind]`.
-EventId = Annotated[str, _text("EventId", _UUID7, "UUIDv7 in lower case")]
-MemberId = Annotated[str, _text("MemberId", _MEMBER, "a short readable name, a-z 0-9 and -")]
-OfficerId = Annotated[str, _text("OfficerId", f"of_{_OPAQUE}", "of_ and 128 random bits")]
-EnterpriseId = Annotated[str, _text("EnterpriseId", f"en_{_OPAQUE}", "en_ and 128 random bits")]
+EventId = Annotated[str, text_kind("EventId", _UUID7, "UUIDv7 in lower case")]
+MemberId = Annotated[str, text_kind("MemberId", _MEMBER, "a short readable name, a-z 0-9 and -")]
+OfficerId = Annotated[str, text_kind("OfficerId", f"of_{_OPAQUE}", "of_ and 128 random bits")]
+EnterpriseId = Annotated[str, text_kind("EnterpriseId", f"en_{_OPAQUE}", "en_ and 128 random bits")]
 ActorId = Annotated[
     str,
-    _text("ActorId", f"{_MEMBER}|of_{_OPAQUE}|en_{_OPAQUE}", "a member, officer or enterprise id"),
+    text_kind("ActorId", f"{_MEMBER}|of_{_OPAQUE}|en_{_OPAQUE}", "a member, officer or enterprise id"),
 ]
 ProductId = Annotated[
     str,
-    _text("ProductId", f"{_MEMBER}/[a-z0-9][a-z0-9-]{{0,62}}", "agency/name, both a-z 0-9 and -"),
+    text_kind("ProductId", f"{_MEMBER}/[a-z0-9][a-z0-9-]{{0,62}}", "agency/name, both a-z 0-9 and -"),
 ]
 Origin = Annotated[
     str,
-    _text("Origin", r"[a-z0-9][a-z0-9.:-]{0,120}(/[a-z0-9._-]{1,60}){0,4}", "a log's name"),
+    text_kind("Origin", r"[a-z0-9][a-z0-9.:-]{0,120}(/[a-z0-9._-]{1,60}){0,4}", "a log's name"),
 ]
-Digest = Annotated[str, _text("Digest", f"{_B64}{{42}}{_LAST_OF_32}", "32 bytes in base64url")]
-Salt = Annotated[str, _text("Salt", _OPAQUE, "16 bytes in base64url")]
+Digest = Annotated[str, text_kind("Digest", f"{_B64}{{42}}{_LAST_OF_32}", "32 bytes in base64url")]
+Salt = Annotated[str, text_kind("Salt", _OPAQUE, "16 bytes in base64url")]
 Thumbprint = Annotated[
-    str, _text("Thumbprint", f"{_B64}{{42}}{_LAST_OF_32}", "RFC 7638 thumbprint in base64url")
+    str, text_kind("Thumbprint", f"{_B64}{{42}}{_LAST_OF_32}", "RFC 7638 thumbprint in base64url")
 ]
 VerifierKey = Annotated[
     str,
-    _text("VerifierKey", r"[!-*,-~]{1,200}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{4,200}", "a C2SP vkey"),
+    text_kind("VerifierKey", r"[!-*,-~]{1,200}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{4,200}", "a C2SP vkey"),
 ]
-Region = Annotated[str, _text("Region", "[0-9]{6}", "GB/T 2260 code of six digits")]
-Currency = Annotated[str, _text("Currency", "[A-Z]{3}", "ISO 4217 code")]
+Region = Annotated[str, text_kind("Region", "[0-9]{6}", "GB/T 2260 code of six digits")]
+Currency = Annotated[str, text_kind("Currency", "[A-Z]{3}", "ISO 4217 code")]
 MediaType = Annotated[
-    str, _text("MediaType", r"[a-z]+/[a-z0-9.+-]{1,80}", "a media type without parameters")
+    str, text_kind("MediaType", r"[a-z]+/[a-z0-9.+-]{1,80}", "a media type without parameters")
 ]
 SchemaId = Annotated[
-    str, _text("SchemaId", r"[a-z][a-z0-9-]{0,60}/v[1-9][0-9]{0,3}", "name/vN of a JSON Schema")
+    str, text_kind("SchemaId", r"[a-z][a-z0-9-]{0,60}/v[1-9][0-9]{0,3}", "name/vN of a JSON Schema")
 ]
 Label = Annotated[
     str, Kind("Label", _parse_label, str, f"text of 1 to {LABEL_CHARS_MAX} characters")
