@@ -1,0 +1,40 @@
+"""The third check: whether what is on the log is what the statutes want, read from events alone.
+
+PURE, and it may not import the rulebook: a bug in the law that hub and replay share passes both,
+and is caught here. `AUDIT_RULES` is every rule there is, written out by hand; a rule is one
+generator with its source in its docstring, one `Rule`, and two stories in `fixtures/stories/audit`,
+one that triggers it and one that must not.
+"""
+
+from typing import Any, Final
+
+from regulator.audit.consent import CONSENT_RULES
+from regulator.audit.engine import Agenda, Audit, DictFacts, HeapAgenda, WakeUp
+from regulator.audit.finding import AuditFinding, Cited
+from regulator.audit.history import Facts
+from regulator.audit.pack import BadPack, Pack, parse_pack
+from regulator.audit.rule import Concern, Due, Regime, Rule, Said, Severity, View
+
+AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (*CONSENT_RULES,)
+
+__all__ = [
+    "AUDIT_RULES",
+    "Agenda",
+    "Audit",
+    "AuditFinding",
+    "BadPack",
+    "Cited",
+    "Concern",
+    "DictFacts",
+    "Due",
+    "Facts",
+    "HeapAgenda",
+    "Pack",
+    "Regime",
+    "Rule",
+    "Said",
+    "Severity",
+    "View",
+    "WakeUp",
+    "parse_pack",
+]

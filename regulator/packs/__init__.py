@@ -1,0 +1,1 @@
+"""Rule packs that ship with the observer: data, no code."""
