@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from creditchain.events import canonical_json
 
@@ -21,11 +22,16 @@ class FindingCode(StrEnum):
     # The tree: the log contradicts itself.
     FORK = "FORK"
     ROLLED_BACK = "ROLLED_BACK"
+    HEAD_WITHHELD = "HEAD_WITHHELD"
+    RECEIPT_DENIED = "RECEIPT_DENIED"
+    STALE_CHECKPOINT = "STALE_CHECKPOINT"
     # What the hub serves is not what it signed.
     TILE_MISMATCH = "TILE_MISMATCH"
     ENTRY_MISMATCH = "ENTRY_MISMATCH"
     BODY_ALTERED = "BODY_ALTERED"
     BODY_WITHHELD = "BODY_WITHHELD"
+    ERASURE_UNLOGGED = "ERASURE_UNLOGGED"
+    ERASURE_IGNORED = "ERASURE_IGNORED"
     # What it signed should never have been admitted.
     WRONG_GENESIS = "WRONG_GENESIS"
     ENTRY_MALFORMED = "ENTRY_MALFORMED"
@@ -38,6 +44,15 @@ class FindingCode(StrEnum):
     ID_REUSED = "ID_REUSED"
     LAW_BROKEN = "LAW_BROKEN"
     ERASURE_MISMATCH = "ERASURE_MISMATCH"
+    # What it refused and should not have.
+    UNFOUNDED_REFUSAL = "UNFOUNDED_REFUSAL"
+    # About ourselves.
+    OBSERVER_LAG = "OBSERVER_LAG"
+    COPY_DAMAGED = "COPY_DAMAGED"
+
+
+ABOUT_OURSELVES: Final = frozenset({FindingCode.OBSERVER_LAG, FindingCode.COPY_DAMAGED})
+"""Told, kept and to be answered for, but by the observer: never held against the hub."""
 
 
 @dataclass(frozen=True, slots=True)
