@@ -97,3 +97,32 @@ FINDING: Final = Table(
     Column("size", BigInteger, nullable=False),  # of our copy when it was found
     sqlite_autoincrement=True,
 )
+
+SUBMISSION: Final = Table(
+    "submission",  # what members handed in and our copy does not reach yet
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("body", LargeBinary),  # of a refusal: the body refused
+    Column("size", BigInteger, nullable=False),  # the copy must have so many entries to judge it
+    Column("came_at", BigInteger, nullable=False),  # ms
+    Column("reported", Boolean, nullable=False),  # that the hub shows us less
+)
+
+WALK: Final = Table(
+    "walk",  # where the scrub and the visits to the hub are, so that a restart begins nothing anew
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("rounds", BigInteger, nullable=False),
+)
+
+DAMAGE: Final = Table(
+    "damage",  # rows of our own copy that are not what was stored, until they are made good
+    METADATA,
+    Column("part", Text, primary_key=True),
+    Column("idx", BigInteger, primary_key=True),
+    Column("found_at", BigInteger, nullable=False),  # ms
+)
