@@ -38,7 +38,7 @@ class MalformedEvent(ValueError):
 class Kind:
     """One scalar field kind: its name in the GraphQL schema, its parser and its formatter.
 
-    `pattern` matches exactly its texts, if it has one and none of its texts needs an escape in JSON.
+    `pattern` matches its texts and no others; None where one may need an escape in JSON.
     """
 
     name: str
