@@ -33,7 +33,8 @@ WITNESS: Final = "witness"
 MIRROR: Final = "mirror"
 
 FORKS_KEPT_MAX: Final = 1_000
-"""Forked checkpoints kept as findings: a log that forks once a second must not fill our disk."""
+"""Findings kept of a code that a hub can repeat at will, like forked checkpoints: a log that forks
+once a second must not fill our disk."""
 
 RESIGN_SECONDS: Final = 60
 """A mirror's line this fresh is given again; a hub that asks later wants a newer time on it."""
@@ -53,7 +54,7 @@ class Answer:
 
 
 class Behind(Exception):
-    """The database is older than what the register says was announced: nothing is signed."""
+    """What would be signed is not what we hold: our database is older than the register, or hurt."""
 
 
 class Cosigner:
@@ -83,7 +84,10 @@ class Cosigner:
             signed = mirror.head(name)
             if signed is not None:
                 self._heads[name] = signed
-        for name, head in register.read().items():
+        announced = register.read()
+        # A name we have no key for today was announced all the same, and is not forgotten.
+        self._others = {name: head for name, head in announced.items() if name not in signers}
+        for name, head in announced.items():
             if name in signers and head.size > self.head(name).size:
                 self._heads[name] = Signed(head, "", 0)
                 if self._restored_to is None or head.size > self._restored_to.size:
@@ -114,6 +118,8 @@ class Cosigner:
                 f"the database is older than size {behind.size}, which was announced; nothing is "
                 "signed until the copy has grown to it again"
             )
+        if name != WITNESS and self._mirror.is_damaged(head.size):
+            raise Behind("our own copy is damaged; only what is seen is signed until it is whole")
         last = self._heads.get(name)
         assert last is None or head.size >= last.head.size, "a head never goes back"
         # Ours never goes back either, whatever the machine's clock does.
@@ -122,7 +128,7 @@ class Cosigner:
         signed = Signed(head, cosignature.line, time_s)
         heads = {**self._heads, name: signed}
         # The register first: what is in the database is shown to whoever asks.
-        self._register.write({key: value.head for key, value in heads.items()})
+        self._register.write({**self._others, **{key: value.head for key, value in heads.items()}})
         self._mirror.put_head(name, signed)
         self._heads = heads
         return signed
@@ -199,9 +205,20 @@ class Cosigner:
                 return None
         return Answer(200, signed.line)
 
+    @property
+    def mirror(self) -> Mirror:
+        """Our copy; only in the writer's thread."""
+        return self._mirror
+
     def accuse(self, fork: Fork) -> Finding | None:
         """Keep a fork as a finding; None if it is known or there are more than enough."""
-        finding = fork.finding()
+        return self.keep(fork.finding())
+
+    def keep(self, finding: Finding) -> Finding | None:
+        """Keep what the hub may repeat at will; None if it is known or there is more than enough.
+
+        Of one code so many are kept and no more: a log that forks once a second must not fill us.
+        """
         if self._mirror.count_findings(finding.code) >= FORKS_KEPT_MAX:
             return None
         return finding if self._mirror.find(finding) else None
@@ -220,9 +237,9 @@ class Cosigner:
         return judged if isinstance(judged, Fork) else None
 
     def _is_short_of(self, head: Head) -> bool:
-        """Whether a body below this head is missing without an erasure."""
+        """Whether a body below this head is missing without an erasure, or our copy is damaged."""
         missing = self._mirror.holes(1)
-        return bool(missing) and missing[0] < head.size
+        return bool(missing and missing[0] < head.size) or self._mirror.is_damaged(head.size)
 
     def _examine(self, request: AddCheckpoint, verdict: Verdict, held: Head) -> Finding | None:
         """A refused checkpoint may be the log's own proof against itself."""

@@ -41,6 +41,7 @@ RECORDS_REMEMBERED: Final = 20_000
 """Records kept in memory, about 1.5 KiB each: the orders and keys of the last hours."""
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
 
 _EntryRow = tuple[int, bytes, bytes | None, str | None, str | None]
@@ -227,6 +228,19 @@ class Mirror:
                 "SELECT count(*) FROM finding WHERE code = ?", (code.value,)
             ).scalar_one()
         return int(count)
+
+    def is_damaged(self, size: int) -> bool:
+        """Whether a row of the copy below `size` is known not to be what was stored."""
+        with self._transaction():
+            row = self._connection.exec_driver_sql(
+                "SELECT 1 FROM damage WHERE idx < ? LIMIT 1", (size,)
+            ).first()
+        return row is not None
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do something else with the database, in one transaction of the writer's."""
+        with self._transaction():
+            return work(self._connection)
 
     def store(self, packages: Sequence[Package]) -> list[Finding]:
         """Replay consecutive packages, the first at `size`, and store all in one transaction.

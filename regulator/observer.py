@@ -33,6 +33,10 @@ DATABASE_NAME: Final = "observer.db"
 REGISTER_NAME: Final = "head.register"
 
 
+class InUse(DatabaseUnusable):
+    """Another observer has this folder open."""
+
+
 class BadGenesis(ValueError):
     """These bytes are no founding of a consortium."""
 
@@ -41,13 +45,15 @@ class BadGenesis(ValueError):
 class Genesis:
     """The founding a participant pins: everything else follows from it.
 
-    `commitment` is the SHA-256 of the founding body, `origin` the log, `log` its key.
+    `commitment` is the SHA-256 of the founding body, `origin` the log, `log` its key, `refusal` the
+    key that signs what the hub refuses.
     """
 
     commitment: bytes
     origin: str
     log: Verifier
     regulator: str
+    refusal: Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,12 @@ def read_genesis(body: bytes) -> Genesis:
         founding = sealed.event.body
         assert isinstance(founding, ConsortiumFounded), "before it only a founding has a key"
         log = parse_vkey(founding.log_key)
+        refusal = parse_vkey(founding.refusal_key)
     except (MalformedEvent, BadSeal, BadKey) as error:
         raise BadGenesis(f"not the founding of a consortium: {error}") from None
     if log.name != sealed.event.log:
         raise BadGenesis("the log's key is not named as the log")
-    return Genesis(sha256(body).digest(), sealed.event.log, log, founding.regulator.member)
+    return Genesis(sha256(body).digest(), sealed.event.log, log, founding.regulator.member, refusal)
 
 
 @asynccontextmanager
@@ -137,7 +144,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DatabaseUnusable(f"another observer has {folder} open") from None
+            raise InUse(f"another observer has {folder} open") from None
         yield
     finally:
         os.close(lock)

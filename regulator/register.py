@@ -16,8 +16,8 @@ from typing import Final
 from creditchain.tlog.wire import decode_base64, encode_base64
 from regulator.verify import Head
 
-REGISTER_BYTES_MAX: Final = 600_000
-"""Two notes of at most 131,072 bytes, escaped as JSON."""
+REGISTER_BYTES_MAX: Final = 2_400_000
+"""A note of at most 131,072 bytes, escaped as JSON, under each of up to eight names."""
 
 
 class BadRegister(Exception):
