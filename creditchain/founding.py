@@ -60,7 +60,10 @@ RULEBOOK: Final = 1
 HUB_FOLDER: Final = "hub"
 REFUSAL_SUFFIX: Final = "/refusal"
 QUORUM: Final = "observer"
-"""The policy's group of all the observer's keys: an entry is observed when each has cosigned."""
+"""The policy's group of the observer's keys that each must cosign for an entry to be observed."""
+AUDIT: Final = "audit"
+"""The observer's key for what it has audited. It is asked too, but `OBSERVED` does not wait for it:
+that the log holds an entry does not hang on what the rules find."""
 
 
 class FoundingRefused(ValueError):
@@ -135,7 +138,7 @@ def open_genesis(body: bytes) -> ConsortiumFounded:
 
 
 def make_policy(log_vkey: str, observer: Sequence[ObserverKey]) -> Policy:
-    """The policy of a log that is observed when all of these keys have cosigned.
+    """The policy of a log that is observed when these keys, but the audit's, have cosigned.
 
     Raises FoundingRefused.
     """
@@ -144,7 +147,7 @@ def make_policy(log_vkey: str, observer: Sequence[ObserverKey]) -> Policy:
         witnesses = tuple(
             WitnessLine(key.name, _cosigner(key), key.url or None) for key in observer
         )
-        names = tuple(key.name for key in observer)
+        names = tuple(key.name for key in observer if key.name != AUDIT)
         groups = (GroupLine(QUORUM, len(names), names),) if names else ()
         policy = Policy((log,), witnesses, groups, QUORUM if names else NO_QUORUM)
         format_policy(policy)

@@ -1,8 +1,9 @@
 """The observer's door: cosigning for the hub, status for people, its copy for anyone.
 
-- `POST /witness/add-checkpoint`, `POST /mirror/add-checkpoint`: C2SP tlog-witness. The mirror's
-  answer waits, for a bounded time, until every entry and body up to that size is stored, verified
-  and replayed here; else 503 with Retry-After.
+- `POST /witness/add-checkpoint`, `/mirror/add-checkpoint`, `/audit/add-checkpoint`: C2SP
+  tlog-witness. The mirror's answer waits, for a bounded time, until every entry and body up to that
+  size is stored, verified and replayed here, the auditor's until it is audited too; else 503 with
+  Retry-After.
 - `GET /<hex sha256(origin)>/checkpoint` and `GET /mirror/<hex>/…`: what was cosigned last, and the
   copy as tlog-tiles, so that anyone can check the regulator's copy too. Bodies are not served.
 - `GET /status`, `/healthz`, `/readyz`.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -37,7 +38,7 @@ from creditchain.tlog.witness import (
     MalformedRequest,
     parse_add_checkpoint,
 )
-from regulator.cosign import MIRROR, WITNESS, Answer
+from regulator.cosign import AUDIT, MIRROR, WITNESS, Answer
 from regulator.follow import announce_findings
 from regulator.observer import Observer
 from regulator.reading import read_findings, read_holes, read_signed, serve_bundle, serve_tile
@@ -74,8 +75,10 @@ def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
         routes=[
             Route("/witness/add-checkpoint", door.add_to(door.witness), methods=["POST"]),
             Route("/mirror/add-checkpoint", door.add_to(door.mirror), methods=["POST"]),
+            Route("/audit/add-checkpoint", door.add_to(door.audit), methods=["POST"]),
             Route(f"/{hashed}/checkpoint", door.checkpoint_of(WITNESS)),
             Route(f"/mirror/{hashed}/checkpoint", door.checkpoint_of(MIRROR)),
+            Route(f"/audit/{hashed}/checkpoint", door.checkpoint_of(AUDIT)),
             Route(f"/mirror/{hashed}/{{path:path}}", door.tile),
             Route("/status", door.status),
             Route("/healthz", door.healthz),
@@ -123,20 +126,32 @@ class _Door:
 
     async def mirror(self, asked: AddCheckpoint) -> Answer:
         """Judge, copy, cosign."""
-        begun = await self._follower.write(self._follower.cosigner.begin_mirror, asked)
+        return await self._cosign_later(MIRROR, asked)
+
+    async def audit(self, asked: AddCheckpoint) -> Answer:
+        """Judge, copy, audit, cosign."""
+        return await self._cosign_later(AUDIT, asked)
+
+    async def _cosign_later(self, name: str, asked: AddCheckpoint) -> Answer:
+        begun = await self._follower.write(self._follower.cosigner.begin, name, asked)
         if isinstance(begun, Answer):
             return begun
         if self._waiting.locked():
             return Answer(503, "too many are waiting\n", retry_after_s=1)
         async with self._waiting:
-            return await self._mirror_when_copied(begun)
+            return await self._cosign_when_copied(name, begun)
 
-    async def _mirror_when_copied(self, head: Head) -> Answer:
+    async def _cosign_when_copied(self, name: str, head: Head) -> Answer:
         until = time.monotonic() + self._limits.mirror_wait_s
         self._follower.push(head)
+        auditing = self._observer.auditing
+        if name == AUDIT and not (
+            auditing and await auditing.audited(head.size, self._limits.mirror_wait_s)
+        ):
+            return Answer(503, "the audit is not there yet\n", retry_after_s=1)
         while True:
             version = self._follower.settled
-            answer = await self._follower.write(self._follower.cosigner.finish_mirror, head)
+            answer = await self._follower.write(self._follower.cosigner.finish, name, head)
             if answer is not None:
                 return answer
             left = until - time.monotonic()
@@ -185,6 +200,9 @@ class _Door:
             reasons.append(f"the copy must grow to size {progress.restored_to.size} again")
         if progress.fault is not None:
             reasons.append(progress.fault)
+        auditing = self._observer.auditing
+        if auditing is not None and auditing.state.problem:
+            reasons.append(auditing.state.problem)
         seen = progress.seen_at_s
         if seen is None or time.time() - seen > self._limits.stale_after_s:
             reasons.append("no word from the hub")
@@ -217,6 +235,7 @@ async def describe(observer: Observer) -> dict[str, object]:
         "lag": progress.trusted.size - progress.size,
         "cosigned": heads,
         "bodies": {"missing": missing, "erased": erased, "neverSeen": progress.unseen},
+        "audit": None if observer.auditing is None else asdict(observer.auditing.state),
         "violations": findings.certain,
         "uncertain": findings.uncertain,
         "findings": {"byCode": findings.by_code, "newest": findings.newest},

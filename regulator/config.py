@@ -4,7 +4,7 @@ A setting is a line of `observer.toml` or a variable `REGULATOR_<NAME>`, which w
 are refused, so that a mistyped one cannot be ignored. The file lies in the observer's folder beside
 `observer.db`, `head.register`, `genesis.body` (the founding it pins) and `keys/`:
 
-- `witness.key`, `mirror.key`: cosigning keys, in the text form of C2SP;
+- `witness.key`, `mirror.key`, `audit.key`: cosigning keys, in the text form of C2SP;
 - `service.json`: a private JWK that signs the observer in at the hub.
 """
 
@@ -34,7 +34,7 @@ from creditchain.tlog.cosignature import (
     format_cosigner_vkey,
     parse_cosigner_key,
 )
-from regulator.cosign import MIRROR, WITNESS
+from regulator.cosign import AUDIT, MIRROR, WITNESS
 from regulator.observer import BadGenesis, Genesis, read_genesis
 
 CONFIG_NAME: Final = "observer.toml"
@@ -44,7 +44,7 @@ FILE_BYTES_MAX: Final = 65_536
 """Settings, keys and the founding are all smaller; what is larger is not what it is taken for."""
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-COSIGNERS: Final = (WITNESS, MIRROR)
+COSIGNERS: Final = (WITNESS, MIRROR, AUDIT)
 
 
 class BadConfig(ValueError):
@@ -60,7 +60,7 @@ class ObserverConfig:
     """How this observer runs. `folder` is where its files lie; everything else is a setting."""
 
     folder: Path
-    name: str = _setting("", "the observer's name; its keys are NAME/witness and NAME/mirror")
+    name: str = _setting("", "the observer's name; its keys are NAME/witness, /mirror and /audit")
     hub_url: str = _setting("http://127.0.0.1:8400", "where the hub is; its feed is under /log")
     actor: str = _setting("", "as whom to sign in for the bodies; empty: the regulator's member id")
     host: str = _setting("127.0.0.1", "the address to listen on")
@@ -73,12 +73,18 @@ class ObserverConfig:
         60, "after how many seconds without word from the hub we are not ready", 5, 86_400
     )
     processes: int = _setting(0, "processes that check signatures; 0: one for each core", 0, 256)
+    rule_pack: str = _setting("", "the audit's rule pack, a TOML file; empty: the one that ships")
     log_level: str = _setting("info", "one of " + ", ".join(LOG_LEVELS))
 
     @property
     def keys_folder(self) -> Path:
         """The observer's secrets."""
         return self.folder / "keys"
+
+    @property
+    def pack_path(self) -> Path | None:
+        """The rule pack's file, seen from the observer's folder; None: the one that ships."""
+        return self.folder / self.rule_pack if self.rule_pack else None
 
 
 SETTINGS: Final = {f.name: f for f in fields(ObserverConfig) if f.name != "folder"}

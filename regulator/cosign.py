@@ -4,6 +4,8 @@
 - `<regulator>/mirror`: and I hold every entry and every body of it, or the log says why a body was
   erased; and I have replayed the law over it. It says nothing about what replay found: violations
   are findings, and a log that broke the law is still the log everyone else saw.
+- `<regulator>/audit`: and I have run the audit rules over all of it, under the rule pack in force.
+  It says nothing about what they found either.
 
 What is announced is stored first: in the register, then in the database, then it leaves.
 """
@@ -31,13 +33,14 @@ from regulator.verify import Fork, Head, judge_growth, open_head
 
 WITNESS: Final = "witness"
 MIRROR: Final = "mirror"
+AUDIT: Final = "audit"
 
 FORKS_KEPT_MAX: Final = 1_000
 """Findings kept of a code that a hub can repeat at will, like forked checkpoints: a log that forks
 once a second must not fill our disk."""
 
 RESIGN_SECONDS: Final = 60
-"""A mirror's line this fresh is given again; a hub that asks later wants a newer time on it."""
+"""A line this fresh is given again; a hub that asks later wants a newer time on it."""
 
 NOTHING: Final = Head(0, EMPTY_ROOT, "")
 """The head before the first: every tree extends it."""
@@ -54,7 +57,7 @@ class Answer:
 
 
 class Behind(Exception):
-    """What would be signed is not what we hold: our database is older than the register, or hurt."""
+    """What would be signed is not what we hold: our database is too old, or damaged."""
 
 
 class Cosigner:
@@ -102,6 +105,16 @@ class Cosigner:
         """The head last announced under a name, with our line; None if there is none to show."""
         signed = self._heads.get(name)
         return signed if signed is not None and signed.line else None
+
+    @property
+    def trusted(self) -> Head:
+        """The largest head found consistent, cosigned as witness or not yet."""
+        return self.head(WITNESS)
+
+    @property
+    def heads(self) -> list[Head]:
+        """The head last announced under each name."""
+        return [signed.head for signed in self._heads.values()]
 
     @property
     def restored_to(self) -> Head | None:
@@ -158,6 +171,16 @@ class Cosigner:
                     continue
                 self.announce(name, head)
 
+    def announce_audited(self, size: int) -> None:
+        """Cosign as auditor the mirror's head, once that much is audited, unless it is already."""
+        mirrored = self.signed(MIRROR)
+        if mirrored is None or not self.head(AUDIT).size < mirrored.head.size <= size:
+            return
+        try:
+            self.announce(AUDIT, mirrored.head)
+        except Behind:
+            return
+
     def witness(self, request: AddCheckpoint) -> tuple[Answer, Finding | None]:
         """tlog-witness add-checkpoint: judge, store and sign as one step.
 
@@ -173,22 +196,22 @@ class Cosigner:
             return Answer(200, signed.line), None
         return refuse(verdict), self._examine(request, verdict, held)
 
-    def begin_mirror(self, request: AddCheckpoint) -> Answer | Head:
-        """The same protocol for the mirror's head: a refusal, or the head to copy first."""
-        held = self.head(MIRROR)
+    def begin(self, name: str, request: AddCheckpoint) -> Answer | Head:
+        """The same protocol for a later head: a refusal, or the head to copy (and audit) first."""
+        held = self.head(name)
         verdict = judge(request, [self.log] if request.origin == self.log.name else [], _pair(held))
         if verdict.status is not Status.ACCEPTED:
             self._examine(request, verdict, held)
             return refuse(verdict)
         return open_head(request.note, self.log)
 
-    def finish_mirror(self, head: Head) -> Answer | None:
-        """Cosign as mirror a head that our own copy leads to; None when it does not reach so far.
+    def finish(self, name: str, head: Head) -> Answer | None:
+        """Cosign under a name a head that our copy leads to; None when it does not reach so far.
 
-        Our own tree is the proof of consistency here, so a head that moved on meanwhile is no
-        conflict unless it moved past this one.
+        As auditor only what is audited: the caller knows. Our own tree is the proof of consistency
+        here, so a head that moved on meanwhile is no conflict unless it moved past this one.
         """
-        held = self.head(MIRROR)
+        held = self.head(name)
         if held.size > head.size:
             return _conflict(held.size)
         root = self._mirror.root_at(head.size)
@@ -196,11 +219,11 @@ class Cosigner:
             return None
         if root != head.root:
             return Answer(422, "the checkpoint is not of the log this mirror holds\n")
-        signed = self.signed(MIRROR)
+        signed = self.signed(name)
         old = signed is not None and self._clock_s() - signed.time_s > RESIGN_SECONDS
         if signed is None or old or signed.head.size != head.size:
             try:
-                signed = self.announce(MIRROR, head)
+                signed = self.announce(name, head)
             except Behind:
                 return None
         return Answer(200, signed.line)

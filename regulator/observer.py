@@ -21,6 +21,7 @@ from creditchain.rulebook import DictBook, find_key
 from creditchain.seal import BadSeal, unseal
 from creditchain.tlog.cosignature import CosignatureSigner
 from creditchain.tlog.note import Verifier, parse_vkey
+from regulator.auditing import Auditing
 from regulator.cosign import Cosigner
 from regulator.database import DatabaseUnusable, open_database
 from regulator.feed import Feed
@@ -58,12 +59,16 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """An observer that is put together: what follows, and what reads beside it."""
+    """An observer that is put together: what follows, what reads beside it, and its auditor.
+
+    Without `auditing` nothing is cosigned as auditor.
+    """
 
     genesis: Genesis
     follower: Follower
     reader_engine: Engine
     signers: Mapping[str, CosignatureSigner]
+    auditing: Auditing | None = None
 
 
 def read_genesis(body: bytes) -> Genesis:

@@ -6,21 +6,32 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import structlog
 import uvicorn
+from sqlalchemy.exc import DatabaseError
 
 from creditchain.client.signer import Signer
 from regulator.api import Limits, create_app
+from regulator.auditing import Auditing, auditing
 from regulator.config import ObserverConfig, load_genesis, load_secrets
 from regulator.feed import HubFeed
+from regulator.follow import Follower
 from regulator.observer import Observer, open_observer
+from regulator.register import RegisterNotWritten
 
 DRAIN_SECONDS: Final = 5
 """How long answers under way may take when the observer stops; nothing is lost if they do not."""
 
 CONNECTIONS_MAX: Final = 256
+
+WAKE_SECONDS: Final = 30.0
+"""The auditor looks by itself too; this is only how long we wait for the copy to grow."""
+
+_log = structlog.get_logger("regulator.serve")
 
 
 @asynccontextmanager
@@ -45,6 +56,39 @@ async def assemble(config: ObserverConfig, folder: Path | None = None) -> AsyncI
         yield observer
 
 
+async def cosign_audited(follower: Follower, audit: Auditing) -> None:
+    """Wake the auditor when the copy grows, and cosign what it has audited; never ends by itself.
+
+    The two wait for each other's word: a copy that settles wakes the auditor, an auditor that is
+    further lets the next head be cosigned.
+    """
+
+    async def cosign() -> None:
+        size = audit.state.size
+        try:
+            await follower.write(follower.cosigner.announce_audited, size)
+        except (DatabaseError, RegisterNotWritten):
+            # A full disk, most likely: nothing was announced; asked again with the next word.
+            _log.warning("the audit's head cannot be stored", size=size)
+
+    async def when_the_copy_grows() -> None:
+        while True:
+            version = follower.settled
+            audit.wake()
+            await cosign()
+            await follower.settled_after(version, WAKE_SECONDS)
+
+    async def when_the_audit_advances() -> None:
+        state = audit.state
+        while True:
+            state = await audit.changed(state)
+            await cosign()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(when_the_copy_grows())
+        group.create_task(when_the_audit_advances())
+
+
 class _Server(uvicorn.Server):
     """uvicorn would raise a signal again when it is done, before we have put things away."""
 
@@ -55,7 +99,11 @@ class _Server(uvicorn.Server):
 
 async def serve(config: ObserverConfig) -> None:
     """Follow and answer until told to stop (SIGINT, SIGTERM)."""
-    async with assemble(config) as observer:
+    async with (
+        assemble(config) as assembled,
+        auditing(config.folder, config.pack_path) as audit,
+    ):
+        observer = replace(assembled, auditing=audit)
         limits = Limits(config.mirror_wait_s, config.stale_after_s)
         server = _Server(
             uvicorn.Config(
@@ -73,13 +121,16 @@ async def serve(config: ObserverConfig) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, setattr, server, "should_exit", True)
         following = asyncio.create_task(observer.follower.run())
+        cosigning = asyncio.create_task(cosign_audited(observer.follower, audit))
         # Following ends only by a fault of our own; then there is nothing left to serve.
-        following.add_done_callback(lambda _: setattr(server, "should_exit", True))
+        for work in (following, cosigning):
+            work.add_done_callback(lambda _: setattr(server, "should_exit", True))
         try:
             await server.serve()
         finally:
             following.cancel()
-            results = await asyncio.gather(following, return_exceptions=True)
+            cosigning.cancel()
+            results = await asyncio.gather(following, cosigning, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

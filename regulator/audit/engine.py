@@ -122,14 +122,14 @@ class Audit:
             if rule is not None and rule.due is not None:
                 due = Due(index, at, wake_up.due_at, wake_up.key)
                 limits = self._pack.limits[rule.code]
-                self._view.enter(rule.code)
+                self._view.enter(rule.code, at)
                 concerns = rule.due(self._view, due, limits)
                 found += [self._finding(rule, one, index, at, commitment) for one in concerns]
             wake_up = self._agenda.take(at)
         if said is None:
             return found
         for rule in self._by_type.get(type(said.body), ()):
-            self._view.enter(rule.code)
+            self._view.enter(rule.code, at)
             concerns = rule.judge(self._view, said, self._pack.limits[rule.code])
             found += [self._finding(rule, one, index, at, commitment) for one in concerns]
         take_in(self._facts, said)
@@ -169,9 +169,10 @@ class _View:
         self._facts = facts
         self._agenda = agenda
         self._rule = ""
+        self._now = 0
 
-    def enter(self, rule: str) -> None:
-        self._rule = rule
+    def enter(self, rule: str, now: int) -> None:
+        self._rule, self._now = rule, now
         self.has_missed = False
 
     def get(self, kind: type[F], id: str) -> F | None:
@@ -185,6 +186,7 @@ class _View:
         self._facts.put(note)
 
     def wake(self, due_at: int, key: str) -> None:
+        assert due_at > self._now, "a rule is woken later, never at once"
         self._agenda.add(WakeUp(due_at, self._rule, key))
 
     def member_of(self, actor: str) -> str | None:

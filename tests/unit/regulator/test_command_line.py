@@ -54,10 +54,10 @@ def test_init_makes_keys_once_and_prints_policy_lines(tmp_path):
             assert parse_cosigner_vkey(vkey).name == f"observer.example/{name}"
             assert url == f"http://127.0.0.1:8401/{name}"
             names.append(name)
-    assert names == ["witness", "mirror"]
+    assert names == ["witness", "mirror", "audit"]
     assert run(*arguments) == (0, first)
     config = load_config(folder / "observer.toml")
-    assert load_secrets(config).signers.keys() == {"witness", "mirror"}
+    assert load_secrets(config).signers.keys() == {"witness", "mirror", "audit"}
     assert load_genesis(config).origin == "hub.example/log"
     for key in (folder / "keys").iterdir():
         assert key.stat().st_mode & 0o077 == 0
