@@ -2,5 +2,7 @@
 
 - `model`: a report as a value, the same in every format and language, with its digest;
 - `contents`: one function for each report, from the observer's copy to that value;
-- `pdf`, `csv`, `json`, `parquet`: one format each; `folder` puts them together, signed.
+- `pdf`, `sheet` (CSV), `parquet`: one format each; JSON is the value's canonical form itself;
+- `folder`: a report's files together, with a signed manifest, and checking them again;
+- `jws`: the signature.
 """

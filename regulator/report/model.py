@@ -51,6 +51,9 @@ SERIES_MAX: Final = 8
 INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that every JSON reader reads exactly (RFC 8785, RFC 7493)."""
 
+RESERVED: Final = ("header", "figures")
+"""Ids of the tables that every report has as data, beside its own."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
@@ -445,8 +448,8 @@ class Report:
         if len(self.blocks) > BLOCKS_MAX:
             raise BadReport(f"more than {BLOCKS_MAX} blocks")
         ids = [one.id for one in self.blocks if isinstance(one, Table | Chart)]
-        if len(set(ids)) != len(ids):
-            raise BadReport("two tables or charts have one id")
+        if len({*ids, *RESERVED}) != len(ids) + len(RESERVED):
+            raise BadReport("two tables or charts have one id, or one of " + ", ".join(RESERVED))
 
     @property
     def title(self) -> Both:
