@@ -37,7 +37,6 @@ from regulator.finding import Finding, FindingCode
 from regulator.mirror import CopyDamaged, Mirror, Package
 from regulator.opening import BadPackage, KeysAtHand, Openers, split
 from regulator.register import RegisterNotWritten
-from regulator.replay import keys_in, signers_of
 from regulator.verify import (
     Advance,
     FetchedTiles,
@@ -118,7 +117,7 @@ class Follower:
         self._rollback_seconds = rollback_seconds
         self._clock = clock
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._keys = KeysAtHand()
+        self._keys = KeysAtHand(self._read_key)
         self._wake = asyncio.Event()
         self._advanced = asyncio.Condition()
         self._settled = 0
@@ -401,38 +400,15 @@ class Follower:
             for tile, data in zip(wanted, raw_tiles, strict=True):
                 tiles.put(tile, data)
             check_leaves(n, leaves, tiles.leaf_hashes(n, width), target)
-        keys = self._keys_for(bodies)
-        opened = await self._openers.open(entries, bodies, keys)
-        for judged in opened:
-            if judged.event is not None:
-                for key in keys_in(judged.event):
-                    self._keys[key.kid] = key
+        opened = await self._openers.open(entries, bodies, self._keys)
         return Package(n * TILE_WIDTH + skip, entries, bodies, leaves[skip * HASH_BYTES :], opened)
 
-    def _keys_for(self, bodies: list[bytes]) -> dict[str, PublicKey]:
-        """The keys these bodies claim to be signed with, as far as we know them yet."""
-        known: dict[str, PublicKey] = {}
-        unknown: list[str] = []
-        for claimed in signers_of(bodies):
-            kid = claimed.rpartition("/")[2]
-            key = self._keys.get(kid)
-            if key is None:
-                unknown.append(claimed)
-            else:
-                known[kid] = key
-        if unknown:
-            for key in self._read_keys(unknown):
-                known[key.kid] = self._keys[key.kid] = key
-        return known
-
-    def _read_keys(self, ids: list[str]) -> list[PublicKey]:
-        marks = ",".join("?" * len(ids))
+    def _read_key(self, owner: str, kid: str) -> PublicKey | None:
         with self._reader_engine.begin() as connection:
-            rows = connection.exec_driver_sql(
-                f"SELECT json FROM record WHERE kind = 'Key' AND id IN ({marks})",  # noqa: S608
-                tuple(ids),
-            ).fetchall()
-        return [record_from_json(Key, json.loads(row[0])).key for row in rows]
+            row = connection.exec_driver_sql(
+                "SELECT json FROM record WHERE kind = 'Key' AND id = ?", (f"{owner}/{kid}",)
+            ).first()
+        return None if row is None else record_from_json(Key, json.loads(row[0])).key
 
     async def _store(self, packages: list[Package]) -> None:
         # Shielded: what the writer has begun it ends, whoever no longer waits for it.

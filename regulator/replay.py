@@ -1,10 +1,11 @@
 """The log's law, read a second time: entries and bodies in, records and violations out.
 
-PURE. Two steps, so that the dear one can run on every core:
+PURE. Two steps, so that what is dear can run on every core:
 
-- `open_package` judges each entry and body by itself, in any order and any process: parse, match
-  the commitment, check the signature under the key of that thumbprint. A thumbprint is the digest
-  of a key, so whichever list the key comes from, the signature's verdict is the same.
+- `open_package` judges each entry and body by itself, in any order: parse, match the commitment,
+  check the signature under the key of that thumbprint. A thumbprint is the digest of a key, so
+  whichever list the key comes from, the signature's verdict is the same. `read_package` does all of
+  it but the arithmetic of the signatures, which any process can do.
 - `Replay.step` judges in log order: time, log, whether the signer HAD that key, whether the id is
   new, and what the rulebook says.
 
@@ -15,12 +16,10 @@ time went back still takes effect, since its event may be lawful.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, parse_time, unb64u
 from creditchain.events.codes import KeyUse
@@ -29,7 +28,16 @@ from creditchain.events.erasure import BodyErased
 from creditchain.rulebook import NEVER_ERASED, decide, find_key
 from creditchain.rulebook.book import Book, Writes
 from creditchain.rulebook.refusal import Violation
-from creditchain.seal import BadSeal, Entry, Sealed, SealFault, format_entry, parse_entry, unseal
+from creditchain.seal import (
+    BadSeal,
+    Claim,
+    FindKey,
+    Sealed,
+    SealFault,
+    parse_entry,
+    read_claim,
+    unseal,
+)
 from regulator.finding import Finding, FindingCode, base64_text
 
 _FAULTS = {
@@ -40,15 +48,24 @@ _FAULTS = {
 
 _KEPT_TYPES = frozenset(TYPE_OF[type_] for type_ in NEVER_ERASED)
 
-# The end of every canonical body with a JWS: the event's last fields, then header and signature.
-# Only a hint which key to have at hand; `unseal` believes nothing of it.
-_SIGNER = re.compile(
-    rb'"by":"([\w-]{1,40})","id":"[0-9a-f-]{36}","log":"[^"]{1,400}","salt":"[\w-]{22}",'
-    rb'"signedAt":"[0-9TZ:.-]{24}","type":"\w{1,40}"\},"proof":"([\w-]{1,400})\.\.'
-)
 _ENTRY = re.compile(rb'\{"at":"([0-9TZ:.-]{24})","body":"([A-Za-z0-9_-]{43})"\}')
-_ASSERTION_KID = re.compile(rb'"kid":"([\w-]{43})"')
-_BY = re.compile(rb'"by":"([\w-]{1,40})","id":"')
+
+# Whose events carry keys: all others need not be looked at.
+_KEY_CARRIERS = frozenset(
+    type_ for type_ in TYPE_OF if type_ is ConsortiumFounded or "key" in type_.__dataclass_fields__
+)
+
+
+class Keys(Protocol):
+    """Signing keys by thumbprint, as many as one wants to remember."""
+
+    def find(self, owner: str, kid: str) -> PublicKey | None:
+        """The key of this thumbprint, which `owner` says is its own; None where it is not known."""
+        ...
+
+    def learn(self, key: PublicKey) -> None:
+        """Remember a key that an event carried, lawful or not."""
+        ...
 
 
 class Opened(NamedTuple):
@@ -56,7 +73,8 @@ class Opened(NamedTuple):
 
     `at` is None when the entry is malformed; then, and when the body is missing, all else is None.
     `fault` is the first thing wrong with the body; KEY_UNKNOWN may only mean that the key was not
-    at hand, so `step` looks again. Without `fault` the signature holds under the key named `kid`.
+    at hand, so `step` looks again. Without `fault` the signature holds under the key named `kid`,
+    or, where a claim comes with this, if the claim holds.
     """
 
     at: int | None
@@ -65,6 +83,10 @@ class Opened(NamedTuple):
     kid: str | None
     fault: FindingCode | None
     detail: str
+
+    def forged(self) -> Opened:
+        """What is left when the claim does not hold."""
+        return self._replace(kid=None, fault=FindingCode.SIGNATURE_INVALID)
 
 
 class EarlierEntry(NamedTuple):
@@ -86,70 +108,54 @@ class Stepped:
     erased: int | None = None
 
 
-def open_package(
-    entries: Sequence[bytes], bodies: Sequence[bytes], keys: MutableMapping[str, PublicKey]
-) -> list[Opened]:
+def open_package(entries: Sequence[bytes], bodies: Sequence[bytes], keys: Keys) -> list[Opened]:
     """Judge entries and their bodies (empty: not served), each by itself.
 
-    `keys` are the keys at hand, by thumbprint; those found inside the bodies are added to it.
+    `keys` are the keys at hand; those found inside the bodies are added.
     """
-    return [open_one(entry, body, keys) for entry, body in zip(entries, bodies, strict=True)]
+    return [
+        opened if claim is None or claim.holds() else opened.forged()
+        for opened, claim in read_package(entries, bodies, keys)
+    ]
 
 
-def open_one(entry: bytes, body: bytes, keys: MutableMapping[str, PublicKey]) -> Opened:
-    """Judge one entry and its body; see `open_package`."""
-    try:
-        at, commitment = _read_entry(entry)
-    except MalformedEvent as error:
-        return Opened(None, b"", None, None, FindingCode.ENTRY_MALFORMED, str(error))
-    if not body:
-        return Opened(at, commitment, None, None, None, "")
-    if hashlib.sha256(body).digest() != commitment:
-        return Opened(at, commitment, None, None, FindingCode.BODY_ALTERED, "")
+def read_package(
+    entries: Sequence[bytes], bodies: Sequence[bytes], keys: Keys
+) -> list[tuple[Opened, Claim | None]]:
+    """As `open_package`, but with the claims of those whose signature is still to be verified."""
 
     def find(event: Event, kid: str) -> PublicKey | None:
         # The founding brings the keys it is signed with.
         if isinstance(event.body, ConsortiumFounded):
             _learn(event, keys)
-        return keys.get(kid)
+        return keys.find(event.by, kid)
 
+    read = []
+    for entry, body in zip(entries, bodies, strict=True):
+        found = _read_one(entry, body, find)
+        event = found[0].event
+        if event is not None and type(event.body) in _KEY_CARRIERS:
+            _learn(event, keys)
+        read.append(found)
+    return read
+
+
+def _read_one(entry: bytes, body: bytes, find: FindKey) -> tuple[Opened, Claim | None]:
     try:
-        sealed = unseal(body, find)
+        at, commitment = _read_entry(entry)
     except MalformedEvent as error:
-        return Opened(at, commitment, None, None, FindingCode.BODY_MALFORMED, str(error))
-    except BadSeal as error:
-        _learn(error.event, keys)
-        return Opened(at, commitment, error.event, None, _FAULTS[error.fault], "")
-    _learn(sealed.event, keys)
-    return Opened(at, commitment, sealed.event, sealed.kid, None, "")
-
-
-def signers_of(bodies: Iterable[bytes]) -> set[str]:
-    """The key record ids (`owner/thumbprint`) that these bodies claim to be signed with; a hint."""
-    ids = set()
-    for body in bodies:
-        match = _SIGNER.search(body)
-        if match is not None:
-            kid = _kid_of(match[2])
-            if kid is not None:
-                ids.add(f"{match[1].decode()}/{kid}")
-            continue
-        by, passkey = _BY.search(body), _ASSERTION_KID.search(body)
-        if by is not None and passkey is not None:
-            ids.add(f"{by[1].decode()}/{passkey[1].decode()}")
-    return ids
-
-
-# One header for each key, and a few thousand keys cover the signers of a busy hour.
-@lru_cache(maxsize=8192)
-def _kid_of(header: bytes) -> str | None:
-    """The thumbprint that a JWS header names, None when it names none."""
+        return Opened(None, b"", None, None, FindingCode.ENTRY_MALFORMED, str(error)), None
+    if not body:
+        return Opened(at, commitment, None, None, None, ""), None
+    if hashlib.sha256(body).digest() != commitment:
+        return Opened(at, commitment, None, None, FindingCode.BODY_ALTERED, ""), None
     try:
-        value = json.loads(unb64u(header.decode("ascii")))
-    except (ValueError, RecursionError):
-        return None
-    kid = value.get("kid") if isinstance(value, dict) else None
-    return kid if isinstance(kid, str) else None
+        claim = read_claim(body, find)
+    except MalformedEvent as error:
+        return Opened(at, commitment, None, None, FindingCode.BODY_MALFORMED, str(error)), None
+    except BadSeal as error:
+        return Opened(at, commitment, error.event, None, _FAULTS[error.fault], ""), None
+    return Opened(at, commitment, claim.event, claim.key.kid, None, ""), claim
 
 
 class Replay:
@@ -278,9 +284,9 @@ def keys_in(event: Event) -> Iterator[PublicKey]:
         yield key
 
 
-def _learn(event: Event, keys: MutableMapping[str, PublicKey]) -> None:
+def _learn(event: Event, keys: Keys) -> None:
     for key in keys_in(event):
-        keys[key.kid] = key
+        keys.learn(key)
 
 
 def _read_entry(entry: bytes) -> tuple[int, bytes]:
@@ -291,10 +297,9 @@ def _read_entry(entry: bytes) -> tuple[int, bytes]:
     match = _ENTRY.fullmatch(entry)
     if match is not None:
         try:
-            at, commitment = parse_time(match[1].decode()), unb64u(match[2].decode())
+            # Either has one spelling of each value, so the whole has.
+            return parse_time(match[1].decode()), unb64u(match[2].decode())
         except ValueError as error:
             raise MalformedEvent("", str(error)) from None
-        if format_entry(Entry(at, commitment)) == entry:
-            return at, commitment
     parsed = parse_entry(entry)
     return parsed.at, parsed.commitment
