@@ -33,6 +33,8 @@ CHAPTERS = {
     "records": "Records",
     "objection": "Objections",
     "erasure": "Erasure",
+    "finding": "Findings",
+    "inspection": "Inspections",
 }
 OWN_KEY = "own key"
 KEYS = {PublicKey.__name__}
@@ -114,6 +116,8 @@ def print_events() -> str:
         for name in names:
             cls = EVENTS[name]
             read_by = "every member" if READERS[cls] is None else "its parties"
+            if chapter == "inspection":
+                read_by = "the member inspected, once the case is closed"
             speakers = format_speakers(rules.get(cls))
             lines.append(f"| `{name}` | {format_fields(cls)} | {speakers} | {read_by} |")
         lines.append("")

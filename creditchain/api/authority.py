@@ -15,11 +15,16 @@ from typing import Any, Final
 
 from creditchain.events.codes import MemberKind, Role
 from creditchain.rulebook.record import (
+    Case,
+    CaseStatus,
     Consent,
     Consortium,
     Enterprise,
     Erasure,
+    Finding,
     Key,
+    LastAsked,
+    Look,
     Member,
     Objection,
     Officer,
@@ -62,6 +67,7 @@ class Relation(StrEnum):
     ORDERER = "ORDERER"
     AGENCY = "AGENCY"
     HOLDER = "HOLDER"
+    CONCERNED = "CONCERNED"
 
 
 COLUMNS: Final[Mapping[type[Record], Mapping[Relation, str]]] = {
@@ -74,8 +80,14 @@ COLUMNS: Final[Mapping[type[Record], Mapping[Relation, str]]] = {
         Relation.SUBJECT: "enterprise",
     },
     Objection: {Relation.HOLDER: "holder", Relation.SUBJECT: "enterprise"},
+    Finding: {Relation.CONCERNED: "member"},
+    Case: {Relation.CONCERNED: "member"},
 }
 """For each kind of record, the field that names the party in a relation to it."""
+
+SHOWN_WHEN: Final[Mapping[type[Record], tuple[str, Any]]] = {Case: ("status", CaseStatus.CLOSED)}
+"""For some kinds of record, the field and its value without which its columns count for nobody: a
+member learns of its inspection when that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,8 @@ def _any(*relations: Relation) -> frozenset[Relation]:
 
 
 _OPEN: Final = Authority(_any(Relation.ANYONE))
+# The regulator is in none of these: it learns names in an inspection case and nowhere else, unless
+# it vouched for the enterprise itself.
 _IN_RELATION: Final = _any(
     Relation.SUBJECT,
     Relation.VOUCHER,
@@ -98,8 +112,8 @@ _IN_RELATION: Final = _any(
     Relation.ORDERER,
     Relation.AGENCY,
     Relation.HOLDER,
-    Relation.REGULATOR,
 )
+_OBJECTING: Final = _any(Relation.SUBJECT, Relation.HOLDER, Relation.ORDERER)
 _NOT_THE_AGENCY: Final = _any(Relation.ORDERER, Relation.SUBJECT, Relation.REGULATOR)
 
 AUTHORITY: Final[Mapping[type[Record], Authority]] = {
@@ -109,11 +123,12 @@ AUTHORITY: Final[Mapping[type[Record], Authority]] = {
     Product: _OPEN,
     RecordBatch: _OPEN,
     Erasure: Authority(_any(Relation.MEMBER)),
-    Officer: Authority(_any(Relation.OWN_MEMBER, Relation.REGULATOR)),
+    # As open as the appointment, so that signatures can be checked; the name is the member's own.
+    Officer: Authority(_any(Relation.MEMBER), {"name": _any(Relation.OWN_MEMBER)}),
     # The opaque id, region and voucher say nothing of whom they are about; the rest does.
     Enterprise: Authority(
         _any(Relation.MEMBER, Relation.SUBJECT),
-        {"name": _IN_RELATION, "uscc": _IN_RELATION, "keys": _IN_RELATION},
+        {"name": _IN_RELATION, "uscc": _IN_RELATION, "keys": _IN_RELATION | {Relation.REGULATOR}},
     ),
     Consent: Authority(_any(Relation.GRANTEE, Relation.SUBJECT, Relation.REGULATOR)),
     # What a bank lends is no business of the agency; what a report costs, none of its subject.
@@ -127,9 +142,12 @@ AUTHORITY: Final[Mapping[type[Record], Authority]] = {
         },
     ),
     # The orderer of the report that showed the section reads the objection to it.
-    Objection: Authority(
-        _any(Relation.SUBJECT, Relation.HOLDER, Relation.ORDERER, Relation.REGULATOR)
-    ),
+    Objection: Authority(_OBJECTING | {Relation.REGULATOR}, {"words": _OBJECTING}),
+    Finding: Authority(_any(Relation.CONCERNED, Relation.REGULATOR)),
+    LastAsked: Authority(_any(Relation.REGULATOR)),
+    Case: Authority(_any(Relation.CONCERNED, Relation.REGULATOR)),
+    # Concerned by a look is who may read its case.
+    Look: Authority(_any(Relation.CONCERNED, Relation.REGULATOR)),
 }
 
 Ties = Callable[[Record], Awaitable[frozenset[Relation]]]
@@ -143,9 +161,11 @@ def relations(caller: Caller, record: Record) -> frozenset[Relation]:
         found.add(Relation.MEMBER)
         if caller.is_regulator:
             found.add(Relation.REGULATOR)
-    for relation, column in COLUMNS.get(type(record), {}).items():
-        if getattr(record, column) == caller.party:
-            found.add(relation)
+    name, value = SHOWN_WHEN.get(type(record), (None, None))
+    if name is None or getattr(record, name) is value:
+        for relation, column in COLUMNS.get(type(record), {}).items():
+            if getattr(record, column) == caller.party:
+                found.add(relation)
     return frozenset(found)
 
 
@@ -172,15 +192,14 @@ async def _allowed(caller: Caller, record: Record, needed: frozenset[Relation], 
 _TOLD_BY_COLUMNS: Final = _any(Relation.ANYONE, Relation.MEMBER, Relation.REGULATOR)
 
 
-def scope(caller: Caller, kind: type[Record]) -> tuple[str, Any] | None:
-    """The condition (column, value) that cuts a list to the caller's rows; None: all rows.
+def scope(caller: Caller, kind: type[Record]) -> Mapping[str, Any]:
+    """The values of columns that cut a list to the caller's rows; empty: all rows.
 
-    Members do only one thing on the chain, so one column is enough: an agency serves orders,
+    Members do only one thing on the chain, so one column names them: an agency serves orders,
     every other member places them.
     """
-    rows = AUTHORITY[kind].rows
-    if Relation.ANYONE in rows or caller.is_regulator:
-        return None
+    if Relation.ANYONE in AUTHORITY[kind].rows or caller.is_regulator:
+        return {}
     columns = COLUMNS[kind]
     if caller.member is None:
         # An officers' list holds nothing for an enterprise; no member id is like an enterprise's.
@@ -188,6 +207,12 @@ def scope(caller: Caller, kind: type[Record]) -> tuple[str, Any] | None:
     elif kind is Order and caller.kind is not MemberKind.AGENCY:
         column = columns[Relation.ORDERER]
     else:
-        wanted = (Relation.AGENCY, Relation.GRANTEE, Relation.HOLDER, Relation.OWN_MEMBER)
+        wanted = (
+            Relation.AGENCY,
+            Relation.GRANTEE,
+            Relation.HOLDER,
+            Relation.OWN_MEMBER,
+            Relation.CONCERNED,
+        )
         column = next(columns[relation] for relation in wanted if relation in columns)
-    return column, caller.party
+    return {column: caller.party, **dict([SHOWN_WHEN[kind]] if kind in SHOWN_WHEN else [])}

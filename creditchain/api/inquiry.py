@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from graphene.utils.dataloader import DataLoader
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from creditchain.api import authority, submission
 from creditchain.api.authority import Caller, Relation
@@ -58,10 +58,9 @@ FEW: Final = 2
 _REMEMBERED: Final = (Consortium, Member, Product)
 """Kinds that are few and always in the book's memory: no loader, no thread."""
 
-_FINDERS: Final = frozenset(
-    {MemberKind.BANK, MemberKind.AGENCY, MemberKind.JUDICIAL, MemberKind.REGULATOR}
-)
-"""Kinds of member that may look an enterprise up by its code."""
+_FINDERS: Final = frozenset({MemberKind.BANK, MemberKind.AGENCY, MemberKind.JUDICIAL})
+"""Kinds of member that may look an enterprise up by its code. Not the regulator: codes are public,
+so whoever may ask for any of them may learn who stands behind every opaque id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +167,7 @@ class Inquiry:
         if isinstance(record, Enterprise):
             row = await self._enterprise_row(record)
             return None if row is None else cast("str", row.name)
-        # An officer's row is for the officer's own member and the regulator, as the record is.
-        if not await authority.may_read(self.speaker, record, self._ties):
+        if not await self.may_read_field(record, "name"):
             return None
         found = await self._loader("officer names", self._officer_rows).load(record.id)
         return None if found is None else cast("str", found.name)
@@ -181,6 +179,8 @@ class Inquiry:
 
     async def statement_of(self, objection: Objection, *, answer: bool) -> str | None:
         """The words of an objection, or of the answer to it."""
+        if not await self.may_read_field(objection, "words"):
+            return None
         event_id: str | None = objection.id
         if answer:
             event_id = await self._in_thread(self._answer_id, objection)
@@ -195,7 +195,7 @@ class Inquiry:
         if speaker.kind not in _FINDERS or speaker.standing is not Standing.ACTIVE:
             raise DoorError(
                 ErrorCode.FORBIDDEN,
-                "Only active banks, agencies, courts and the regulator look codes up.",
+                "Only active banks, agencies and courts look codes up.",
             )
         directory, at = self.doors.directory, self.doors.now_ms()
 
@@ -222,9 +222,7 @@ class Inquiry:
         conditions: list[ColumnElement[bool]] = [
             table.c[name] == str(value) for name, value in wanted.items()
         ]
-        cut = authority.scope(speaker, kind)
-        if cut is not None:
-            conditions.append(table.c[cut[0]] == cut[1])
+        conditions += _rows_of(speaker, kind)
         if after is not None:
             place = self.doors.cursors.open(listing, after)
             index, _, last = place.partition(":")
@@ -353,8 +351,7 @@ class Inquiry:
         """Changes of the caller's records beyond the entry `after`, each with its entry's index."""
         ledger, speaker = self.doors.ledger, self.speaker
         table = tables.TABLE_OF[kind]
-        cut = authority.scope(speaker, kind)
-        mine = true() if cut is None else table.c[cut[0]] == cut[1]
+        mine = _rows_of(speaker, kind)
         place = ledger.head().size - 1 if after is None else after
         while True:
             # Read before the query: what is committed in between is seen now or woken for.
@@ -363,7 +360,7 @@ class Inquiry:
                 select(table)
                 # Not what is committed but not yet published: the book would still answer with what
                 # was before. Such a change comes with the next round.
-                .where(mine, table.c.changed_index > place, table.c.changed_index < size)
+                .where(*mine, table.c.changed_index > place, table.c.changed_index < size)
                 .order_by(table.c.changed_index)
                 .limit(CHANGES_AT_ONCE)
             )
@@ -512,6 +509,13 @@ def body_readable(caller: Caller, body: bytes, book: Any) -> tuple[bool, str | N
         return True, None
     subject = next((party for party in sorted(allowed) if party.startswith("en_")), None)
     return caller.is_regulator or caller.party in allowed, subject
+
+
+def _rows_of(caller: Caller, kind: type[Record]) -> list[ColumnElement[bool]]:
+    """The conditions that cut a list of a kind to the rows the caller may read."""
+    table = tables.TABLE_OF[kind]
+    cut = authority.scope(caller, kind)
+    return [table.c[column] == str(value) for column, value in cut.items()]
 
 
 def _page_size(first: int | None) -> int:

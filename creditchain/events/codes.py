@@ -174,3 +174,55 @@ class ErasureGround(StrEnum):
     SUBJECT_REQUEST = "SUBJECT_REQUEST"
     COURT_ORDER = "COURT_ORDER"
     UNLAWFUL_CONTENT = "UNLAWFUL_CONTENT"
+
+
+class LegalForm(StrEnum):
+    """What an enterprise is in law: rules for persons reach sole traders (Regulation, articles 16,
+    18 and 22)."""
+
+    ENTERPRISE = "ENTERPRISE"
+    SOLE_TRADER = "SOLE_TRADER"
+    COOPERATIVE = "COOPERATIVE"
+
+
+class Severity(StrEnum):
+    """How heavy a finding weighs."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+class FindingReply(StrEnum):
+    """What a member says to a finding."""
+
+    ACCEPTED = "ACCEPTED"
+    REMEDIED = "REMEDIED"
+    CONTESTED = "CONTESTED"
+
+
+class FindingOutcome(StrEnum):
+    """How the regulator closes a finding."""
+
+    REMEDIED = "REMEDIED"
+    UNFOUNDED = "UNFOUNDED"
+    SANCTIONED = "SANCTIONED"
+    NOTED = "NOTED"
+
+
+class CaseMatter(StrEnum):
+    """What an inspection is about."""
+
+    ROUTINE = "ROUTINE"
+    FINDING = "FINDING"
+    COMPLAINT = "COMPLAINT"
+    INCIDENT = "INCIDENT"
+
+
+class LookGround(StrEnum):
+    """Why an inspector needs to know who it is."""
+
+    FINDING = "FINDING"
+    COMPLAINT = "COMPLAINT"
+    SAMPLE = "SAMPLE"
+    SANCTION = "SANCTION"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from creditchain.events.codes import RevocationReason
+from creditchain.events.codes import LegalForm, RevocationReason
 from creditchain.events.field import Digest, EnterpriseId, Region, Thumbprint, Timestamp
 from creditchain.events.key import PublicKey
 
@@ -17,7 +17,8 @@ from creditchain.events.key import PublicKey
 class EnterpriseEnrolled:
     """A member vouches that `key` is the authorised person's of the enterprise.
 
-    `authority` is the fingerprint of the paper that proves the person's authority.
+    `authority` is the fingerprint of the paper that proves the person's authority. Without a `form`
+    it is taken for an enterprise; a sole trader's data is also a person's.
     """
 
     enterprise: EnterpriseId
@@ -25,6 +26,7 @@ class EnterpriseEnrolled:
     region: Region
     key: PublicKey
     authority: Digest
+    form: LegalForm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ from creditchain.events.enterprise import (
     EnterpriseEnrolled,
 )
 from creditchain.events.erasure import BodyErased, DirectoryErased, ReportErased
+from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
+from creditchain.events.inspection import (
+    CaseApproved,
+    CaseClosed,
+    CaseOpened,
+    IdentitiesResolved,
+)
 from creditchain.events.membership import (
     MemberAdmitted,
     MemberKeyAdded,
@@ -84,6 +91,13 @@ Body: TypeAlias = (
     | BodyErased
     | DirectoryErased
     | ReportErased
+    | FindingAsked
+    | FindingAnswered
+    | FindingClosed
+    | CaseOpened
+    | CaseApproved
+    | IdentitiesResolved
+    | CaseClosed
 )
 
 EVENTS: Final[dict[str, type[Body]]] = {
@@ -124,6 +138,13 @@ EVENTS: Final[dict[str, type[Body]]] = {
     "BodyErased": BodyErased,
     "DirectoryErased": DirectoryErased,
     "ReportErased": ReportErased,
+    "FindingAsked": FindingAsked,
+    "FindingAnswered": FindingAnswered,
+    "FindingClosed": FindingClosed,
+    "CaseOpened": CaseOpened,
+    "CaseApproved": CaseApproved,
+    "IdentitiesResolved": IdentitiesResolved,
+    "CaseClosed": CaseClosed,
 }
 
 TYPE_OF: Final[dict[type[Body], str]] = {cls: name for name, cls in EVENTS.items()}

@@ -36,11 +36,15 @@ from sqlalchemy import (
 from creditchain.events import canonical_json, format_fields, parse_fields
 from creditchain.events.key import PublicKey
 from creditchain.rulebook.record import (
+    Case,
     Consent,
     Consortium,
     Enterprise,
     Erasure,
+    Finding,
     Key,
+    LastAsked,
+    Look,
     Member,
     Objection,
     Officer,
@@ -190,8 +194,8 @@ def _json_translations(hint: Any) -> tuple[Callable[[Any], Any], Callable[[Any],
     if is_dataclass(hint):
         nested: Any = hint
         return format_fields, (lambda data: parse_fields(nested, data))
-    assert issubclass(hint, str), f"{hint!r} is no field of a record"
-    return str, hint
+    assert issubclass(hint, str | int), f"{hint!r} is no field of a record"
+    return (int if hint is int else str), hint
 
 
 CODECS: Final[dict[type[Any], tuple[Codec, ...]]] = {}
@@ -242,6 +246,11 @@ consent: Final = _record_table("consent", Consent)
 orders: Final = _record_table("orders", Order)
 record_batch: Final = _record_table("record_batch", RecordBatch)
 objection: Final = _record_table("objection", Objection)
+finding: Final = _record_table("finding", Finding)
+last_asked: Final = _record_table("last_asked", LastAsked)
+inspection: Final = _record_table("inspection", Case)
+"""The cases; `case` is a word of SQL."""
+look: Final = _record_table("look", Look)
 erasure: Final = _record_table("erasure", Erasure)
 
 # Whoever asks for a list asks for his own, oldest or newest first: owner, then place in the log.
@@ -254,6 +263,9 @@ for _table, _owners in (
     (orders, ("orderer", "agency", "enterprise")),
     (record_batch, ("member",)),
     (objection, ("enterprise", "holder")),
+    (finding, ("member",)),
+    (inspection, ("member",)),
+    (look, ("case",)),
 ):
     for _owner in _owners:
         Index(None, _table.c[_owner], _table.c.first_index)

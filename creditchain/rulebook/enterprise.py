@@ -41,6 +41,7 @@ def enrol(book: Book, body: EnterpriseEnrolled, act: Act) -> Writes | Violation:
             region=body.region,
             identity=body.identity,
             enrolled_at=act.at,
+            form=body.form,
         ),
         Key(id=key_id, owner=body.enterprise, kid=kid, key=body.key, added_at=act.at),
     )

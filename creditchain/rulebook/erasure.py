@@ -14,6 +14,13 @@ from creditchain.events import Body
 from creditchain.events.codes import MemberKind, Role
 from creditchain.events.consortium import ConsortiumFounded, RulebookAdopted
 from creditchain.events.erasure import BodyErased, DirectoryErased, ReportErased
+from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
+from creditchain.events.inspection import (
+    CaseApproved,
+    CaseClosed,
+    CaseOpened,
+    IdentitiesResolved,
+)
 from creditchain.events.membership import (
     MemberAdmitted,
     MemberKeyAdded,
@@ -50,9 +57,17 @@ NEVER_ERASED: Final[frozenset[type[Body]]] = frozenset(
         BodyErased,
         DirectoryErased,
         ReportErased,
+        FindingAsked,
+        FindingAnswered,
+        FindingClosed,
+        CaseOpened,
+        CaseApproved,
+        IdentitiesResolved,
+        CaseClosed,
     }
 )
-"""Bodies that stay: they name institutions only, or they are the proof of an erasure."""
+"""Bodies that stay: they name institutions only, or they are the proof of an erasure, or of what
+the regulator asked and whom it looked at, which is not for it to take back."""
 
 
 def erase_body(book: Book, body: BodyErased, act: Act) -> Writes | Violation:

@@ -18,6 +18,8 @@ from creditchain.rulebook import (
     delivery,
     enterprise,
     erasure,
+    finding,
+    inspection,
     membership,
     objection,
     officer,
@@ -51,6 +53,8 @@ RULES: Final[Rules] = {
     **records.RULES,
     **objection.RULES,
     **erasure.RULES,
+    **finding.RULES,
+    **inspection.RULES,
 }
 """Version 1 of the law: every event type but the founding, each with its rule."""
 

@@ -2,8 +2,10 @@
 
 PURE. The institutions and the enterprise a body concerns read it, and the regulator reads all.
 Bodies about the consortium itself are open to every member, and so are record batches, which hold
-one root and no subject: a bank needs the root to check the lines of a report. An agency reads the
-orders it is asked to serve, not the consents behind them.
+one root and no subject: a bank needs the root to check the lines of a report. Appointments are
+open too, since nobody can check an officer's signature without them, and they name no one. An
+agency reads the orders it is asked to serve, not the consents behind them. A member reads of its
+inspection once that is closed.
 """
 
 from __future__ import annotations
@@ -26,6 +28,13 @@ from creditchain.events.enterprise import (
     EnterpriseEnrolled,
 )
 from creditchain.events.erasure import BodyErased, DirectoryErased, ReportErased
+from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
+from creditchain.events.inspection import (
+    CaseApproved,
+    CaseClosed,
+    CaseOpened,
+    IdentitiesResolved,
+)
 from creditchain.events.membership import (
     MemberAdmitted,
     MemberKeyAdded,
@@ -52,8 +61,11 @@ from creditchain.events.product import ProductOffered, ProductWithdrawn
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from creditchain.rulebook.book import Book
 from creditchain.rulebook.record import (
+    Case,
+    CaseStatus,
     Consent,
     Enterprise,
+    Finding,
     Member,
     Objection,
     Officer,
@@ -61,20 +73,21 @@ from creditchain.rulebook.record import (
     Product,
 )
 
-Parties: TypeAlias = Callable[[Any, Book], tuple[str | None, ...]]
-"""(body, book) to the ids besides the signer's own; None where there is none."""
+Parties: TypeAlias = Callable[[Any, Book, str], tuple[str | None, ...]]
+"""(body, book, event id) to the ids besides the signer's own; None where there is none."""
 
 
 def readers(event: Event, book: Book) -> frozenset[str] | None:
     """Member and enterprise ids that may read the body of an admitted event; None: every member.
 
-    `book` is the state after the event. The regulator may read every body and is not listed.
+    `book` is the state now, for the answer may change: when a case is closed, its bodies are shown.
+    The regulator may read every body and is not listed.
     """
     parties = READERS[type(event.body)]
     if parties is None:
         return None
     author = event.by if event.by.startswith("en_") else member_of(book, event.by)
-    ids = (author, *parties(event.body, book))
+    ids = (author, *parties(event.body, book, event.id))
     return frozenset(party for party in ids if party is not None)
 
 
@@ -86,11 +99,7 @@ def member_of(book: Book, actor: str) -> str | None:
     return actor if book.get(Member, actor) is not None else None
 
 
-def _nobody_else(_body: Any, _book: Book) -> tuple[str | None, ...]:
-    return ()
-
-
-def _enterprise(body: Any, book: Book) -> tuple[str | None, ...]:
+def _enterprise(body: Any, book: Book, _id: str) -> tuple[str | None, ...]:
     return (body.enterprise, _voucher(book, body.enterprise))
 
 
@@ -99,37 +108,37 @@ def _voucher(book: Book, enterprise: str) -> str | None:
     return None if found is None else found.vouched_by
 
 
-def _request(body: ConsentRequested, _book: Book) -> tuple[str | None, ...]:
+def _request(body: ConsentRequested, _book: Book, _id: str) -> tuple[str | None, ...]:
     return (body.enterprise, body.terms.grantee)
 
 
-def _consent(body: Any, book: Book) -> tuple[str | None, ...]:
+def _consent(body: Any, book: Book, _id: str) -> tuple[str | None, ...]:
     consent = book.get(Consent, body.consent)
     return () if consent is None else (consent.enterprise, consent.grantee)
 
 
-def _placed(body: OrderPlaced, book: Book) -> tuple[str | None, ...]:
+def _placed(body: OrderPlaced, book: Book, _id: str) -> tuple[str | None, ...]:
     product = book.get(Product, body.product)
     return (body.enterprise, None if product is None else product.agency)
 
 
-def _order(body: Any, book: Book) -> tuple[str | None, ...]:
+def _order(body: Any, book: Book, _id: str) -> tuple[str | None, ...]:
     order = book.get(Order, body.order)
     return () if order is None else (order.orderer, order.agency, order.enterprise)
 
 
-def _credit(body: CreditDecided, book: Book) -> tuple[str | None, ...]:
+def _credit(body: CreditDecided, book: Book, _id: str) -> tuple[str | None, ...]:
     # What a bank lends is no business of the agency that reported.
     order = book.get(Order, body.order)
     return () if order is None else (order.orderer, order.enterprise)
 
 
-def _raised(body: ObjectionRaised, book: Book) -> tuple[str | None, ...]:
+def _raised(body: ObjectionRaised, book: Book, _id: str) -> tuple[str | None, ...]:
     order = None if body.order is None else book.get(Order, body.order)
     return (body.holder, None if order is None else order.orderer)
 
 
-def _answered(body: ObjectionAnswered, book: Book) -> tuple[str | None, ...]:
+def _answered(body: ObjectionAnswered, book: Book, _id: str) -> tuple[str | None, ...]:
     objection = book.get(Objection, body.objection)
     if objection is None:
         return ()
@@ -137,10 +146,32 @@ def _answered(body: ObjectionAnswered, book: Book) -> tuple[str | None, ...]:
     return (objection.enterprise, objection.holder, None if order is None else order.orderer)
 
 
-def _directory(body: DirectoryErased, book: Book) -> tuple[str | None, ...]:
+def _directory(body: DirectoryErased, book: Book, _id: str) -> tuple[str | None, ...]:
     if body.subject.startswith("of_"):
         return (member_of(book, body.subject),)
     return (body.subject, _voucher(book, body.subject))
+
+
+def _asked(body: FindingAsked, _book: Book, _id: str) -> tuple[str | None, ...]:
+    return (body.member,)
+
+
+def _finding(body: Any, book: Book, _id: str) -> tuple[str | None, ...]:
+    finding = book.get(Finding, body.finding)
+    return () if finding is None else (finding.member,)
+
+
+def _opened(_body: CaseOpened, book: Book, id: str) -> tuple[str | None, ...]:
+    return _inspected(book, id)
+
+
+def _case(body: Any, book: Book, _id: str) -> tuple[str | None, ...]:
+    return _inspected(book, body.case)
+
+
+def _inspected(book: Book, case_id: str) -> tuple[str | None, ...]:
+    case = book.get(Case, case_id)
+    return (case.member,) if case is not None and case.status is CaseStatus.CLOSED else ()
 
 
 READERS: Final[dict[type[Body], Parties | None]] = {
@@ -152,8 +183,8 @@ READERS: Final[dict[type[Body], Parties | None]] = {
     MemberWithdrawn: None,
     MemberKeyAdded: None,
     MemberKeyRevoked: None,
-    OfficerAppointed: _nobody_else,
-    OfficerDismissed: _nobody_else,
+    OfficerAppointed: None,
+    OfficerDismissed: None,
     EnterpriseEnrolled: _enterprise,
     AuthoriserKeyAdded: _enterprise,
     AuthoriserKeyRevoked: _enterprise,
@@ -181,5 +212,12 @@ READERS: Final[dict[type[Body], Parties | None]] = {
     BodyErased: None,
     DirectoryErased: _directory,
     ReportErased: _order,
+    FindingAsked: _asked,
+    FindingAnswered: _finding,
+    FindingClosed: _finding,
+    CaseOpened: _opened,
+    CaseApproved: _case,
+    IdentitiesResolved: _case,
+    CaseClosed: _case,
 }
 """None: open to every member. Else the parties besides the signer's institution."""

@@ -11,15 +11,21 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from creditchain.events.codes import (
+    CaseMatter,
     CreditDecision,
     DeclineCode,
     DisputeCode,
+    FindingOutcome,
+    FindingReply,
+    LegalForm,
+    LookGround,
     MemberKind,
     ObjectionOutcome,
     Outcome,
     Purpose,
     Role,
     Section,
+    Severity,
 )
 from creditchain.events.consent import Terms
 from creditchain.events.key import PublicKey
@@ -67,6 +73,22 @@ class ObjectionStatus(StrEnum):
 
     OPEN = "OPEN"
     ANSWERED = "ANSWERED"
+
+
+class FindingStatus(StrEnum):
+    """How far a finding has come that was taken up with a member."""
+
+    ASKED = "ASKED"
+    ANSWERED = "ANSWERED"
+    CLOSED = "CLOSED"
+
+
+class CaseStatus(StrEnum):
+    """Where an inspection case stands; names are shown while it is approved."""
+
+    OPENED = "OPENED"
+    APPROVED = "APPROVED"
+    CLOSED = "CLOSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +171,7 @@ class Enterprise:
     region: str
     identity: str
     enrolled_at: int
+    form: LegalForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +271,75 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding as it was asked of a member, and what was said of it since.
+
+    `digest` is the observer's name for it; `earlier` the asking that this one takes up again.
+    `answer` and `contest` are the events by which the member answered and contested the closing.
+    """
+
+    id: str
+    digest: str
+    code: str
+    member: str
+    severity: Severity
+    status: FindingStatus
+    asked_at: int
+    answer_by: int
+    changed_at: int
+    entries: tuple[int, ...] | None = None
+    pack: str | None = None
+    earlier: str | None = None
+    reply: FindingReply | None = None
+    answer: str | None = None
+    answered_at: int | None = None
+    outcome: FindingOutcome | None = None
+    closed_at: int | None = None
+    contest: str | None = None
+    contested_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastAsked:
+    """Which asking of a finding was its last; `id` is `MEMBER/DIGEST`."""
+
+    id: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An inspection of a member; `looks` counts those within it so far."""
+
+    id: str
+    notice: str
+    member: str
+    matter: CaseMatter
+    opened_by: str
+    status: CaseStatus
+    looks: int
+    opened_at: int
+    changed_at: int
+    findings: tuple[str, ...] | None = None
+    approved_by: str | None = None
+    approved_at: int | None = None
+    closed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look in a case: whom at, why, and at the words of which objections."""
+
+    id: str
+    case: str
+    officer: str
+    subjects: tuple[str, ...]
+    ground: LookGround
+    looked_at: int
+    objections: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """Content lawfully gone; `id` is `body/INDEX`, `directory/SUBJECT` or `report/ORDER`."""
 
@@ -268,6 +360,10 @@ Record: TypeAlias = (
     | Order
     | RecordBatch
     | Objection
+    | Finding
+    | LastAsked
+    | Case
+    | Look
     | Erasure
 )
 
@@ -282,5 +378,9 @@ RECORDS: Final[tuple[type[Record], ...]] = (
     Order,
     RecordBatch,
     Objection,
+    Finding,
+    LastAsked,
+    Case,
+    Look,
     Erasure,
 )

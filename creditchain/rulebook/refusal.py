@@ -101,6 +101,16 @@ class Refusal(StrEnum):
     OBJECTION_ANSWERED = "OBJECTION_ANSWERED"
     ERASURE_SUBJECT = "ERASURE_SUBJECT"
     ERASURE_DONE = "ERASURE_DONE"
+    # Findings and inspections.
+    FINDING_UNKNOWN = "FINDING_UNKNOWN"
+    FINDING_OPEN = "FINDING_OPEN"
+    FINDING_ANSWERED = "FINDING_ANSWERED"
+    FINDING_CLOSED = "FINDING_CLOSED"
+    ANSWER_BY_PAST = "ANSWER_BY_PAST"
+    CASE_UNKNOWN = "CASE_UNKNOWN"
+    CASE_STATUS = "CASE_STATUS"
+    CASE_OFFICERS = "CASE_OFFICERS"
+    LOOK_SUBJECT = "LOOK_SUBJECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,5 +326,30 @@ SENTENCES: Final[dict[Refusal, Sentence]] = {
         "There is nothing here that may be erased.", "此处没有可删除的内容。"
     ),
     Refusal.ERASURE_DONE: Sentence("This has been erased already.", "该内容已被删除。"),
+    Refusal.FINDING_UNKNOWN: Sentence(
+        "No finding was asked under this id.", "没有以该编号提出的问询。"
+    ),
+    Refusal.FINDING_OPEN: Sentence(
+        "The member has this question before it already.", "该成员机构已有同一问询尚未结案。"
+    ),
+    Refusal.FINDING_ANSWERED: Sentence(
+        "The finding has been answered already.", "该问询已有答复。"
+    ),
+    Refusal.FINDING_CLOSED: Sentence("The finding is closed.", "该问询已结案。"),
+    Refusal.ANSWER_BY_PAST: Sentence(
+        "The time to answer by lies in the past.", "答复期限已经过去。"
+    ),
+    Refusal.CASE_UNKNOWN: Sentence("There is no such inspection case.", "没有这个检查案件。"),
+    Refusal.CASE_STATUS: Sentence(
+        "The case's status does not allow this.", "检查案件目前的状态不允许此操作。"
+    ),
+    Refusal.CASE_OFFICERS: Sentence(
+        "A case needs two different officers who act for the regulator.",
+        "检查案件须由监管机构的两名不同的在任人员办理。",
+    ),
+    Refusal.LOOK_SUBJECT: Sentence(
+        "Only known officers and enterprises, and objections of these, can be looked at.",
+        "只能查看已登记的经办人、企业及这些企业所提异议。",
+    ),
 }
 """One line per code, in the order of the codes."""

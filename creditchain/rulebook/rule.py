@@ -65,13 +65,16 @@ class Rule:
 Rules: TypeAlias = dict[type[Any], Rule]
 
 # Voices. An institution's own key grants powers; administrators run its affairs without it; persons
-# in the roles ORDER, APPROVE and FULFIL do the business, each under a name that can be held to it.
+# in the roles ORDER, APPROVE, FULFIL and AUDIT do the business, each under a name that can be held
+# to it.
 BY_MEMBER_KEY: Final[frozenset[Voice | Role]] = frozenset({Voice.MEMBER_KEY})
 BY_ADMINISTRATOR: Final[frozenset[Voice | Role]] = frozenset({Voice.MEMBER_KEY, Role.ADMINISTER})
 BY_ENTERPRISE: Final[frozenset[Voice | Role]] = frozenset({Voice.ENTERPRISE})
 BY_ORDERING: Final[frozenset[Voice | Role]] = frozenset({Role.ORDER})
 BY_APPROVING: Final[frozenset[Voice | Role]] = frozenset({Role.APPROVE})
 BY_FULFILLING: Final[frozenset[Voice | Role]] = frozenset({Role.FULFIL})
+BY_AUDITING: Final[frozenset[Voice | Role]] = frozenset({Role.AUDIT})
+BY_SUPERVISING: Final[frozenset[Voice | Role]] = frozenset({Voice.MEMBER_KEY, Role.AUDIT})
 
 # Kinds of member. An enterprise speaks without one.
 ANY: Final = frozenset(MemberKind)

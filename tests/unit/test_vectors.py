@@ -82,7 +82,8 @@ def load(name: str) -> dict[str, Any]:
 @cache
 def signers() -> dict[tuple[str, str], dict[str, str]]:
     """The JWK of every signer of the vectors, by owner and kid."""
-    return {(row["by"], row["kid"]): row["jwk"] for row in load("keys")["signers"]}
+    rows = load("keys")["signers"] + load("inspection")["signers"]
+    return {(row["by"], row["kid"]): row["jwk"] for row in rows}
 
 
 def find_key(event: Event, kid: str) -> PublicKey | None:
@@ -102,6 +103,12 @@ def tables() -> fields.Tables:
 
 def entries() -> list[bytes]:
     return [row["entry"].encode() for row in load("events")["vectors"]]
+
+
+def every_event() -> list[dict[str, Any]]:
+    """The events of the log, from its founding and as it grows."""
+    rows: list[dict[str, Any]] = load("events")["vectors"] + load("inspection")["vectors"]
+    return rows
 
 
 def bytes_of(row: dict[str, Any]) -> bytes:
@@ -130,7 +137,7 @@ def test_every_file_states_its_origin(name: str):
 
 
 def test_every_event_type_has_a_vector():
-    assert {row["type"] for row in load("events")["vectors"]} == set(EVENTS)
+    assert {row["type"] for row in every_event()} == set(EVENTS)
 
 
 def test_every_refused_vector_has_a_code_of_the_rulebook():
@@ -170,12 +177,14 @@ def test_the_history_is_lawful_and_its_refusals_are_deserved():
     for row in load("refusal")["vectors"]:
         violation = Violation(Refusal(row["code"]), row["path"])
         assert admit(book, row["body"].encode(), row["at"]) == violation
+    for row in load("inspection")["vectors"]:
+        assert admit(book, row["body"].encode(), row["at"]) is None, row["type"]
 
 
 # Events, seals and entries.
 
 
-@pytest.mark.parametrize("row", load("events")["vectors"], ids=lambda r: f"{r['index']}{r['type']}")
+@pytest.mark.parametrize("row", every_event(), ids=lambda r: f"{r['index']}{r['type']}")
 def test_an_event_is_read_and_written_alike(row: dict[str, Any]):
     event = parse_event(row["event"].encode())
     assert format_event(event).decode() == row["event"]
@@ -189,7 +198,7 @@ def test_an_event_is_read_and_written_alike(row: dict[str, Any]):
     assert leaf_hash(row["entry"].encode()).hex() == row["leafHash"]
 
 
-@pytest.mark.parametrize("row", load("events")["vectors"], ids=lambda r: f"{r['index']}{r['type']}")
+@pytest.mark.parametrize("row", every_event(), ids=lambda r: f"{r['index']}{r['type']}")
 def test_the_other_reader_agrees_on_an_event(row: dict[str, Any]):
     body = row["body"].encode()
     event = reader.open_body(body, load("events")["log"], find_jwk)
@@ -287,6 +296,19 @@ def test_the_other_reader_agrees_on_the_checkpoint():
         assert reader.open_note(log["cosignedCheckpoint"], vkey) == text
         with pytest.raises(ValueError, match="not signed"):
             reader.open_note(log["checkpoint"], vkey)
+
+
+def test_the_log_grows_by_findings_and_an_inspection():
+    log, more = load("log"), load("inspection")
+    grown = [row["entry"].encode() for row in every_event()]
+    edge = Edge.empty()
+    edge.append(leaf_hashes_of(grown))
+    assert (edge.size, edge.root().hex()) == (more["size"], more["root"])
+    assert reader.root_of([reader.leaf_hash(entry) for entry in grown]).hex() == more["root"]
+    old, proof = more["consistency"]["old"], unhex(more["consistency"]["proof"])
+    assert old == log["size"]
+    root = bytes.fromhex(log["root"])
+    check_consistency(old, root, edge.size, edge.root(), proof)
 
 
 def test_cosignatures_state_time_and_name():

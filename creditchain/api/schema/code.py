@@ -43,10 +43,18 @@ CODES: Final[dict[type[StrEnum], Any]] = {
         codes.SupersedeReason,
         codes.ObjectionOutcome,
         codes.ErasureGround,
+        codes.LegalForm,
+        codes.Severity,
+        codes.FindingReply,
+        codes.FindingOutcome,
+        codes.CaseMatter,
+        codes.LookGround,
         record.Standing,
         record.ConsentStatus,
         record.OrderStatus,
         record.ObjectionStatus,
+        record.FindingStatus,
+        record.CaseStatus,
     )
 }
 """Each code list with its GraphQL enum, for inputs generated from event classes."""

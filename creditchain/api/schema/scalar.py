@@ -12,7 +12,7 @@ import graphene
 from stdnum.cn import uscc as uscc_number
 from stdnum.exceptions import ValidationError
 
-from creditchain.events import field, records
+from creditchain.events import field, finding, records
 from creditchain.events.field import Kind
 
 BASE64URL: Final = "https://www.rfc-editor.org/rfc/rfc4648#section-5"
@@ -101,6 +101,7 @@ _KINDS: Final = (
             field.Count,
             field.Positive,
             records.RecordCount,
+            finding.FindingLabel,
         )
     ),
     USCC,
@@ -128,4 +129,5 @@ Timestamp: Final = SCALARS["Timestamp"]
 Count: Final = SCALARS["Count"]
 Positive: Final = SCALARS["Positive"]
 RecordCount: Final = SCALARS["RecordCount"]
+FindingLabel: Final = SCALARS["FindingLabel"]
 Uscc: Final = SCALARS["Uscc"]

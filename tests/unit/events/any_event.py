@@ -70,6 +70,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
     "Count": st.integers(0, INTEGER_MAX),
     "Positive": st.integers(1, INTEGER_MAX),
     "RecordCount": st.integers(1, RECORDS_MAX),
+    "FindingLabel": st.from_regex(r"[A-Z][A-Z0-9_]{1,39}", fullmatch=True),
 }
 
 public_keys = st.builds(

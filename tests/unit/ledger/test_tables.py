@@ -13,16 +13,22 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, text
 
 from creditchain.events.codes import (
+    CaseMatter,
     CreditDecision,
     DeclineCode,
     DisputeCode,
+    FindingOutcome,
+    FindingReply,
     LawfulGround,
+    LegalForm,
+    LookGround,
     MemberKind,
     ObjectionOutcome,
     Outcome,
     Purpose,
     Role,
     Section,
+    Severity,
 )
 from creditchain.events.consent import Terms
 from creditchain.events.order import DeliveredSection, Ground, SealedReport
@@ -39,12 +45,18 @@ from creditchain.ledger.tables import (
 from creditchain.rulebook import DictBook
 from creditchain.rulebook.record import (
     RECORDS,
+    Case,
+    CaseStatus,
     Consent,
     ConsentStatus,
     Consortium,
     Enterprise,
     Erasure,
+    Finding,
+    FindingStatus,
     Key,
+    LastAsked,
+    Look,
     Member,
     Objection,
     ObjectionStatus,
@@ -114,6 +126,7 @@ EXAMPLES: list[Record] = [
     Officer("of_a", "bank-a", (Role.APPROVE, Role.ORDER), "i", 1),
     Officer("of_b", "bank-a", (Role.AUDIT,), "i", 1, 2, 3),
     Enterprise("en_a", "bank-a", "440300", "i", 1),
+    Enterprise("en_b", "bank-a", "440300", "i", 1, LegalForm.SOLE_TRADER),
     Product(
         "agency-a/full", "agency-a", "full", TERMS.sections, (Purpose.OTHER,), PRICE, 3_600_000,
         "report/v1", 1,
@@ -128,6 +141,19 @@ EXAMPLES: list[Record] = [
         "ob2", "en_a", "agency-a", Section.LOANS, ObjectionStatus.ANSWERED, 1, "o",
         ObjectionOutcome.DATA_WRONG, 2,
     ),
+    Finding("f", "digest", "C01", "bank-a", Severity.HIGH, FindingStatus.ASKED, 1, 9, 1),
+    Finding(
+        "f2", "digest", "C01", "bank-a", Severity.LOW, FindingStatus.CLOSED, 1, 9, 4, (3, 70),
+        "delta/1", "f", FindingReply.CONTESTED, "f3", 2, FindingOutcome.NOTED, 3, "f4", 4,
+    ),
+    LastAsked("bank-a/digest", "f2"),
+    Case("k", "n", "bank-a", CaseMatter.ROUTINE, "of_a", CaseStatus.OPENED, 0, 1, 1),
+    Case(
+        "k2", "n", "bank-a", CaseMatter.FINDING, "of_a", CaseStatus.CLOSED, 7, 1, 3, ("digest",),
+        "of_b", 2, 3,
+    ),
+    Look("l", "k", "of_a", ("en_a", "of_a"), LookGround.SAMPLE, 2),
+    Look("l2", "k", "of_a", ("en_a",), LookGround.COMPLAINT, 2, ("ob",)),
     Erasure("body/7", "COURT_ORDER", 1, "commitment"),
     Erasure("report/o", "COURT_ORDER", 1),
 ]  # fmt: skip
@@ -192,12 +218,15 @@ def test_the_migrations_make_the_declared_tables(database: Database):
 
 
 def describe(connection: Connection) -> dict[str, str]:
-    """The DDL of every table and index, without Alembic's own and without spacing."""
+    """The DDL of every table and index, without Alembic's own, without spacing, and without the
+    quotes that SQLite adds where a table was made anew and renamed."""
     rows = connection.execute(
         text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql > ''")
     )
     return {
-        name: "".join(sql.split()) for name, sql in rows if not name.startswith("alembic_version")
+        name: "".join(sql.replace('"', "").split())
+        for name, sql in rows
+        if not name.startswith("alembic_version")
     }
 
 

@@ -74,6 +74,7 @@ def test_a_suspended_member_may_do_these_and_no_others():
         "DeliveryAcknowledged",
         "DeliveryDisputed",
         "ObjectionAnswered",
+        "FindingAnswered",
     }
 
 

@@ -19,6 +19,8 @@ OPEN = {
     "MemberWithdrawn",
     "MemberKeyAdded",
     "MemberKeyRevoked",
+    "OfficerAppointed",
+    "OfficerDismissed",
     "ProductOffered",
     "ProductWithdrawn",
     "RecordsCommitted",
@@ -49,7 +51,11 @@ def test_bodies_about_the_consortium_are_open_to_every_member():
 
 def test_a_body_that_names_a_person_or_an_enterprise_may_be_erased():
     closed = {type_ for type_, parties in READERS.items() if parties is not None}
-    assert {t.__name__ for t in closed & NEVER_ERASED} == {"DirectoryErased", "ReportErased"}
+    proofs = {"DirectoryErased", "ReportErased"}
+    # What the regulator asked and whom it looked at is not for it to take back.
+    asked = {"FindingAsked", "FindingAnswered", "FindingClosed"}
+    inspected = {"CaseOpened", "CaseApproved", "IdentitiesResolved", "CaseClosed"}
+    assert {t.__name__ for t in closed & NEVER_ERASED} == proofs | asked | inspected
 
 
 C1 = "of_lin ConsentRequested c1 -> ok\n"
@@ -57,14 +63,22 @@ GRANTED = C1 + "en_acme ConsentGranted consent=c1 -> ok\n"
 PLACED = GRANTED + "of_lin OrderPlaced o1 consent=c1 -> ok\n"
 DELIVERED = PLACED + "of_pei OrderAccepted order=o1 -> ok\nof_pei ReportDelivered order=o1 -> ok\n"
 
+QI = "regulator OfficerAppointed officer=of_qi roles=AUDIT -> ok\n"
+ASKED = QI + "of_qi FindingAsked f1 -> ok\n"
+CASE = QI + "regulator OfficerAppointed officer=of_ren roles=AUDIT -> ok\n"
+CASE += "of_qi CaseOpened k1 -> ok\n"
+APPROVED = CASE + "of_ren CaseApproved case=k1 -> ok\n"
+LOOKED = APPROVED + "of_ren IdentitiesResolved case=k1 -> ok\n"
+
 OBJECTED = DELIVERED + "en_acme ObjectionRaised j1 order=o1 -> ok\n"
 
 
 @pytest.mark.parametrize(
     ("story", "told"),
     [
-        ("hana OfficerAppointed officer=of_new roles=ORDER -> ok", {"hana"}),
-        ("of_ada OfficerDismissed officer=of_lin -> ok", {"hana"}),
+        # Who has no appointment at hand cannot check an officer's signature.
+        ("hana OfficerAppointed officer=of_new roles=ORDER -> ok", None),
+        ("of_ada OfficerDismissed officer=of_lin -> ok", None),
         ("pearl EnterpriseEnrolled enterprise=en_new -> ok", {"pearl", actor_id("en_new")}),
         ("en_lotus AuthoriserKeyAdded enterprise=en_lotus -> ok", {LOTUS, "minh"}),
         (C1, {"hana", ACME}),
@@ -89,11 +103,34 @@ OBJECTED = DELIVERED + "en_acme ObjectionRaised j1 order=o1 -> ok\n"
         ("operator DirectoryErased subject=en_lotus -> ok", {"operator", "minh", LOTUS}),
         ("regulator DirectoryErased subject=of_lin -> ok", {"regulator", "hana"}),
         (DELIVERED + "operator ReportErased order=o1 -> ok", {"operator", "hana", "pearl", ACME}),
+        (ASKED, {"regulator", "hana"}),
+        (ASKED + "of_ada FindingAnswered finding=f1 -> ok", {"hana"}),
+        (ASKED + "of_qi FindingClosed finding=f1 -> ok", {"regulator", "hana"}),
+        (CASE, {"regulator"}),
+        (APPROVED, {"regulator"}),
+        (LOOKED, {"regulator"}),
+        (LOOKED + "of_qi CaseClosed case=k1 -> ok", {"regulator", "hana"}),
     ],
 )
-def test_a_body_is_read_by_whom_it_concerns(story: str, told: set[str]):
+def test_a_body_is_read_by_whom_it_concerns(story: str, told: set[str] | None):
     found, _ = read(story)
     assert found == told
+
+
+def test_the_bodies_of_a_case_are_shown_to_the_member_once_it_is_closed():
+    book, bodies = DictBook(), []
+    for _, sealed, at in compose("include consortium\n" + LOOKED):
+        answer = decide(book, sealed, at)
+        if not isinstance(answer, Violation):
+            book.put(answer)
+            bodies.append(sealed.event)
+    inspected = [event for event in bodies if event.type in {
+        "CaseOpened", "CaseApproved", "IdentitiesResolved"
+    }]  # fmt: skip
+    assert len(inspected) == 3
+    assert [readers(event, book) for event in inspected] == [{"regulator"}] * 3
+    _, closed = read(LOOKED + "of_ren CaseClosed case=k1 -> ok")
+    assert [readers(event, closed) for event in inspected] == [{"regulator", "hana"}] * 3
 
 
 @pytest.mark.parametrize("name", STORIES)
