@@ -135,12 +135,19 @@ class Vault:
             )
         return True
 
-    def open(self, order: str) -> bytes | None:
-        """The delivered sealed bytes of an order, None when there are none (any more)."""
+    def open(self, order: str, digest: str | None = None) -> bytes | None:
+        """The delivered sealed bytes of an order, None when there are none (any more).
+
+        With the `digest` of the delivery that the log holds, also those that are not bound yet:
+        who hears of a delivery may ask for the report before `bind` has caught up.
+        """
+        delivered = (
+            REPORT.c.delivered_at.is_not(None) if digest is None else REPORT.c.digest == digest
+        )
         query = (
             select(REPORT.c.digest, REPORT.c.ciphertext, ROW_KEY.c.key)
             .join(ROW_KEY, ROW_KEY.c.slot == REPORT.c.slot)
-            .where(REPORT.c.order_id == order, REPORT.c.delivered_at.is_not(None))
+            .where(REPORT.c.order_id == order, delivered)
         )
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()

@@ -159,10 +159,12 @@ class Reports:
     async def _give(self, order: Order, caller: Caller, scope: Scope, send: Send) -> None:
         if caller.party != order.orderer:
             raise DoorError(ErrorCode.FORBIDDEN, "Only the orderer fetches the report.")
-        doors = self._doors
+        if order.report is None:
+            raise NoReport
+        doors, delivered = self._doors, order.report.ciphertext
 
         def fetch() -> bytes | None:
-            sealed = doors.vault.open(order.id)
+            sealed = doors.vault.open(order.id, delivered)
             if sealed is not None:
                 reader = Reader(caller.actor, caller.member)
                 doors.directory.record_access(

@@ -45,6 +45,13 @@ def test_a_staged_report_is_opened_only_once_delivered(vault: Vault):
     assert vault.staged(0) == []
 
 
+def test_what_the_log_names_as_delivered_opens_before_it_is_bound(vault: Vault):
+    digest = vault.stage("o1", b"sealed", 1)
+    vault.stage("o1", b"another try", 2)
+    assert vault.open("o1") is None
+    assert vault.open("o1", digest) == b"sealed"
+
+
 def test_a_delivery_of_other_bytes_finds_nothing(vault: Vault):
     vault.stage("o1", b"sealed", AT)
     assert vault.size_of("o1", digest_of(b"other")) is None
