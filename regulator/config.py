@@ -5,7 +5,9 @@ are refused, so that a mistyped one cannot be ignored. The file lies in the obse
 `observer.db`, `head.register`, `genesis.body` (the founding it pins) and `keys/`:
 
 - `witness.key`, `mirror.key`, `audit.key`: cosigning keys, in the text form of C2SP;
-- `service.json`: a private JWK that signs the observer in at the hub.
+- `service.json`: a private JWK that signs the observer in at the hub;
+- `report.json`: a private JWK that signs reports and warnings;
+- `smtp.password`: one line, if mail is sent with a password that `smtp_url` does not carry.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from __future__ import annotations
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from creditchain.client.keys import (
+    ED25519,
     BadKeyFile,
     PrivateKey,
     generate_key,
@@ -36,6 +39,8 @@ from creditchain.tlog.cosignature import (
 )
 from regulator.cosign import AUDIT, MIRROR, WITNESS
 from regulator.observer import BadGenesis, Genesis, read_genesis
+from regulator.report.model import LANGUAGES
+from regulator.setting import CHECKS, FORMATS, MailServer, parse_mail_server
 
 CONFIG_NAME: Final = "observer.toml"
 GENESIS_NAME: Final = "genesis.body"
@@ -51,8 +56,16 @@ class BadConfig(ValueError):
     """A setting or a file of the observer is unfit; the message names it and what is expected."""
 
 
-def _setting(default: Any, says: str, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"says": says, "low": low, "high": high})
+def _setting(
+    default: Any,
+    says: str,
+    low: int | None = None,
+    high: int | None = None,
+    *,
+    secret: bool = False,
+) -> Any:
+    metadata = {"says": says, "low": low, "high": high}
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +87,37 @@ class ObserverConfig:
     )
     processes: int = _setting(0, "processes that check signatures; 0: one for each core", 0, 256)
     rule_pack: str = _setting("", "the audit's rule pack, a TOML file; empty: the one that ships")
+    reports_daily: str = _setting("L1,L5,L9", "reports made for each day; empty: none")
+    reports_monthly: str = _setting("L2,L3,L4,L6,L7,L8", "reports made for each month; empty: none")
+    report_hour: int = _setting(1, "how many hours after its end a period is reported", 0, 240)
+    report_zone: str = _setting("Asia/Shanghai", "the time zone whose days and months these are")
+    report_folder: str = _setting("reports", "where reports are filed")
+    report_languages: str = _setting("en,zh", "of " + ", ".join(LANGUAGES))
+    report_formats: str = _setting(",".join(FORMATS), "of " + ", ".join(FORMATS))
+    report_fonts: str = _setting(
+        "/usr/share/fonts/opentype/noto", "where the fonts of PDFs are (Debian: fonts-noto-cjk)"
+    )
+    webhook_url: str = _setting(
+        "", "where new high findings are posted as CloudEvents; empty: nowhere", secret=True
+    )
+    smtp_url: str = _setting(
+        "",
+        "through whom they are mailed: smtp://user@host:port?starttls or smtps://…; empty: no mail",
+        secret=True,
+    )
+    mail_from: str = _setting("", "the sender of such mail")
+    mail_to: str = _setting("", "its receivers, between commas")
     log_level: str = _setting("info", "one of " + ", ".join(LOG_LEVELS))
 
     @property
     def keys_folder(self) -> Path:
         """The observer's secrets."""
         return self.folder / "keys"
+
+    @property
+    def report_key_path(self) -> Path:
+        """The key that signs reports and warnings."""
+        return self.keys_folder / "report.json"
 
     @property
     def pack_path(self) -> Path | None:
@@ -112,6 +150,8 @@ def load_config(path: Path, environ: Mapping[str, str] | None = None) -> Observe
     config = ObserverConfig(folder=path.parent.absolute(), **values)
     if not config.name:
         raise BadConfig(f"{path}: the setting name is missing")
+    if config.smtp_url and not (config.mail_from and config.mail_to):
+        raise BadConfig(f"{path}: smtp_url is of no use without mail_from and mail_to")
     return config
 
 
@@ -149,6 +189,32 @@ def load_secrets(config: ObserverConfig) -> ObserverSecrets:
         raise BadConfig(str(error)) from None
 
 
+def load_report_key(config: ObserverConfig) -> PrivateKey:
+    """The key that signs reports and warnings; raises `BadConfig`."""
+    path = config.report_key_path
+    try:
+        key = load_key(path)
+    except BadKeyFile as error:
+        raise BadConfig(f"{error}; `regulator init` makes the keys that are missing") from None
+    if key.alg != ED25519:
+        raise BadConfig(f"{path}: reports are signed with {ED25519}")
+    return key
+
+
+def load_mail_server(config: ObserverConfig) -> MailServer | None:
+    """Where mail is handed in, its password from `smtp_url` or its file; raises `BadConfig`."""
+    if not config.smtp_url:
+        return None
+    server = parse_mail_server(config.smtp_url)
+    if not server.user or server.password:
+        return server
+    try:
+        password = read_private(config.keys_folder / "smtp.password").decode().strip()
+    except (BadKeyFile, UnicodeError) as error:
+        raise BadConfig(f"the password of {server.user} at {server.host}: {error}") from None
+    return replace(server, password=password)
+
+
 def load_genesis(config: ObserverConfig) -> Genesis:
     """The founding that this observer pins; raises `BadConfig`."""
     path = config.folder / GENESIS_NAME
@@ -181,6 +247,8 @@ def make_observer(
             vkeys[cosigner] = format_cosigner_vkey(signer.verifier)
         if not (keys / "service.json").exists():
             save_key(keys / "service.json", service or generate_key())
+        if not (keys / "report.json").exists():
+            save_key(keys / "report.json", generate_key())
     except (BadKey, BadKeyFile, UnicodeError) as error:
         raise BadConfig(str(error)) from None
     path = folder / CONFIG_NAME
@@ -228,4 +296,9 @@ def _check(name: str, value: Any, where: str) -> Any:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise BadConfig(f"{where}: hub_url is no http or https address")
         return str(value).rstrip("/")
+    if name in CHECKS:
+        try:
+            CHECKS[name](str(value))
+        except ValueError as error:
+            raise BadConfig(f"{where}: {name}: {error}") from None
     return value

@@ -14,11 +14,13 @@ What is checked needs no network and nothing of the observer but its public repo
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +32,7 @@ from regulator.report.jws import REPORT_TYPE, BadSignature, check, sign
 from regulator.report.model import LANGUAGES, Header, Report
 from regulator.report.parquet import write_parquet
 from regulator.report.sheet import write_sheet
-
-FORMATS: Final = ("pdf", "csv", "json", "parquet")
+from regulator.setting import FORMATS
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.jws"
@@ -89,17 +90,15 @@ def write_folder(
     draft = folder.with_name(f".{folder.name}.draft")
     try:
         folder.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        # What a run that was killed left here is of no use to anybody.
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o750)
-        try:
-            files = _write_files(draft, report, digest, fonts, languages, formats)
-            _write_manifest(draft, report, digest, languages, files, key)
-            _make_durable(draft)
-            draft.rename(folder)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
+        with _held(draft):
+            try:
+                files = _write_files(draft, report, digest, fonts, languages, formats)
+                _write_manifest(draft, report, digest, languages, files, key)
+                _make_durable(draft)
+                draft.rename(folder)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
         _sync(folder.parent)
     except OSError as error:
         raise NotWritten(f"{folder}: {error.strerror or error}") from None
@@ -137,6 +136,24 @@ def check_folder(folder: Path, key: PublicKey) -> dict[str, Any]:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder, unchecked; raises `NotGenuine` if it is none."""
     return _parse_manifest(_read(folder / MANIFEST, MANIFEST_BYTES_MAX))
+
+
+@contextmanager
+def _held(draft: Path) -> Iterator[None]:
+    """An empty folder that no other process writes to at the same time."""
+    draft.mkdir(mode=0o750, exist_ok=True)
+    descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotWritten(f"another process is writing {draft}; try again later") from None
+        # What a run that was killed left here is of no use to anybody.
+        for path in draft.iterdir():
+            path.unlink()
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_files(

@@ -1,0 +1,140 @@
+"""What a report is asked of: the prefix of the log that ends with its period, read from the copy.
+
+The same period gives the same prefix, root and seed whenever and wherever it is asked, so a report
+that was missed for a week is, digest and all, the one that would have been made in time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from creditchain.seal import parse_entry
+from creditchain.tlog.edge import Edge
+from creditchain.tlog.wire import encode_base64
+from regulator.audit_store import AUDIT_NAME
+from regulator.database import DatabaseUnusable, open_database
+from regulator.mirror import read_tile
+from regulator.observer import DATABASE_NAME
+from regulator.report.model import BadReport, Period, ReportCode, Scope
+
+NO_PACK: Final = ("NULL", "NULL")
+"""Name and version where nothing was audited yet."""
+
+SETTLE_MS: Final = 600_000
+"""What the hub admitted before a moment is under a checkpoint that we saw ten minutes after it."""
+
+_SEED_BITS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the observer is. Times in ms; `audited` is None when no audit has begun.
+
+    `seen_at_ms` is the latest moment up to which the copy is known to hold everything: the log's
+    own time, or, where the log is quiet, a while before our last cosignature over what we hold.
+    """
+
+    size: int
+    begun_at_ms: int
+    seen_at_ms: int
+    audited: int | None
+
+
+def read_standing(folder: Path) -> Standing:
+    """How far the observer in a folder is; raises `DatabaseUnusable`."""
+    with _copy(folder) as connection:
+        size, last_at = connection.exec_driver_sql("SELECT size, last_at FROM copy").one()
+        (witnessed,) = connection.exec_driver_sql(
+            "SELECT coalesce(max(time_s), 0) FROM head WHERE size <= ?", (size,)
+        ).one()
+        begun = _time_of(connection, 0) if size else 0
+    audit = _read_audit(folder)
+    return Standing(
+        size, begun, max(last_at, witnessed * 1000 - SETTLE_MS), audit[0] if audit else None
+    )
+
+
+def scope_of(
+    folder: Path,
+    code: ReportCode,
+    period: Period,
+    *,
+    seed: int | None = None,
+    parameters: tuple[tuple[str, str], ...] = (),
+) -> Scope:
+    """The scope of a report of `period`: the entries admitted before its end.
+
+    Without a seed it is drawn from the root of that prefix, which nobody knew before the period was
+    over. Raises `BadReport` when the audit has not reached the end of the prefix.
+    """
+    with _copy(folder) as connection:
+        origin, copied = connection.exec_driver_sql("SELECT origin, size FROM copy").one()
+        size = _count_before(connection, period.end_ms, copied)
+        edge = Edge.from_reader(
+            size, lambda level, n, width: read_tile(connection, level, n, width)
+        )
+        root = encode_base64(edge.root())
+        as_of = _time_of(connection, size - 1) if size else period.start_ms
+    audit = _read_audit(folder)
+    if audit is not None and audit[0] < size:
+        raise BadReport(f"audited are {audit[0]} of the {size} entries; wait for the audit")
+    name, version = audit[1] if audit else NO_PACK
+    if seed is None:
+        seed = _draw_seed(code, period, root)
+    return Scope(origin, size, root, as_of, name, version, period, seed, parameters)
+
+
+def _draw_seed(code: ReportCode, period: Period, root: str) -> int:
+    drawn = hashlib.sha256(f"{code.value}\n{period.name}\n{root}".encode()).digest()
+    return int.from_bytes(drawn[: _SEED_BITS // 8])
+
+
+def _count_before(connection: Connection, end_ms: int, size: int) -> int:
+    """How many entries were admitted before a moment; the log's time never goes back."""
+    low, high = 0, size
+    while low < high:
+        middle = (low + high) // 2
+        if _time_of(connection, middle) < end_ms:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _time_of(connection: Connection, index: int) -> int:
+    (entry,) = connection.exec_driver_sql("SELECT entry FROM entry WHERE idx = ?", (index,)).one()
+    return parse_entry(entry).at
+
+
+@contextmanager
+def _copy(folder: Path) -> Iterator[Connection]:
+    """A read-only connection to the copy, which shows one committed state."""
+    path = folder / DATABASE_NAME
+    if not path.exists():
+        raise DatabaseUnusable(f"{path} is not there yet; run `regulator serve`")
+    with open_database(path, readers=True) as engine, engine.begin() as connection:
+        yield connection
+
+
+def _read_audit(folder: Path) -> tuple[int, tuple[str, str]] | None:
+    """Entries audited, and the pack's name and version; None before the first."""
+    path = folder / AUDIT_NAME
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            row: Any = connection.execute("SELECT size, label FROM progress").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise DatabaseUnusable(f"{path}: {error}") from None
+    if row is None:
+        return None
+    name, _, version = str(row[1]).partition("@")
+    return int(row[0]), (name, version)
