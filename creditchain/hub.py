@@ -22,7 +22,6 @@ import uvicorn
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from creditchain.api.app import create_app
 from creditchain.api.doors import DocumentsMode, Doors
@@ -31,6 +30,7 @@ from creditchain.client.signer import Signer
 from creditchain.clock import Clock
 from creditchain.collector import Collector, cosigners_of
 from creditchain.config import BadConfig, HubConfig, HubSecrets, load_policy, load_secrets
+from creditchain.connection import Connection
 from creditchain.directory import Directory
 from creditchain.founding import FoundingRefused, ledger_keys, open_genesis
 from creditchain.ledger import (
@@ -57,9 +57,6 @@ EXIT_REFUSED: Final = 3
 
 BACKLOG: Final = 2_048
 """Connections the kernel holds for us while we are busy: a burst of all members' workers."""
-
-HEADERS_WITHIN_S: Final = 10.0
-"""From the connection, or a request's first byte, to the end of its headers."""
 
 _log = structlog.get_logger("creditchain.hub")
 
@@ -247,7 +244,7 @@ def _serve_hub(hub: Hub, listening: socket.socket) -> int:
         uvicorn.Config(
             create_app(hub.doors, lifespan=hub.running),
             loop="uvloop",
-            http=HeadersInTime,
+            http=Connection,
             ws="websockets-sansio",
             ws_max_size=BODY_BYTES_MAX,
             lifespan="on",
@@ -279,45 +276,6 @@ def _listen(config: HubConfig) -> socket.socket:
         raise HubRefused(
             f"cannot listen on {config.host}:{config.port}: {error.strerror}"
         ) from None
-
-
-class HeadersInTime(HttpToolsProtocol):
-    """uvicorn's HTTP, but a connection that does not get to the end of a request's headers is cut.
-
-    uvicorn waits for ever, and each of `connections_max` places is one that nobody else has.
-    Between two requests its own keep-alive time counts.
-    """
-
-    _headers_due: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A connection: its first request is waited for."""
-        super().connection_made(transport)
-        self._await_headers()
-
-    def on_message_begin(self) -> None:
-        """The first byte of a request."""
-        super().on_message_begin()
-        self._await_headers()
-
-    def on_headers_complete(self) -> None:
-        """The headers are here; the doors bound the rest."""
-        self._stop_waiting()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has gone."""
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _await_headers(self) -> None:
-        if self._headers_due is None:
-            self._headers_due = self.loop.call_later(HEADERS_WITHIN_S, self.transport.close)
-
-    def _stop_waiting(self) -> None:
-        if self._headers_due is not None:
-            self._headers_due.cancel()
-            self._headers_due = None
 
 
 class _Server(uvicorn.Server):

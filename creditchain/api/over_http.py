@@ -214,7 +214,7 @@ class GraphQLOverHTTP:
             operations.permit(operation, caller)
         except DoorError as error:
             raise _unfit(error, media) from None
-        OPERATIONS.labels(kind.value).inc()
+        _COUNTED[kind].inc()
 
         def ask() -> Inquiry:
             # A subscription outlives changes of standing: whoever may not act any more hears no
@@ -323,6 +323,7 @@ class GraphQLOverHTTP:
         )
 
 
+_COUNTED: Final = {kind: OPERATIONS.labels(kind.value) for kind in OperationType}
 _CONTENT_TYPE: Final = {
     RESPONSE_TYPE: f"{RESPONSE_TYPE}; charset=utf-8",
     JSON_TYPE: f"{JSON_TYPE}; charset=utf-8",

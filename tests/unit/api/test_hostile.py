@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import uvicorn
 
-from creditchain import hub
+from creditchain import connection
 from creditchain.api import reports
 from creditchain.api.limits import Limits
 from creditchain.api.request import BodyTooSlow, read_body
@@ -220,11 +220,11 @@ async def test_one_party_does_not_take_every_request_in_flight(tmp_path: Path):
 async def test_headers_that_never_end_are_not_waited_for(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub, "HEADERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(connection, "HEADERS_WITHIN_S", 0.2)
     port = free_port()
     config = uvicorn.Config(
         town.app, host="127.0.0.1", port=port, lifespan="off", log_config=None,
-        http=hub.HeadersInTime,
+        http=connection.Connection,
     )  # fmt: skip
     server = uvicorn.Server(config)
     with monkeypatch.context() as patched:
