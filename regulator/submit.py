@@ -88,6 +88,25 @@ class Judged:
     size: int | None = None
     finding: Finding | None = None
 
+    def to_json(self) -> dict[str, object]:
+        """As commands and the door tell it."""
+        told: dict[str, object] = {
+            "kind": self.kind.value,
+            "outcome": self.outcome.value,
+            "says": self.says,
+        }
+        if self.size is not None:
+            told["size"] = self.size
+        if self.finding is not None:
+            found = self.finding
+            told["finding"] = {
+                "code": found.code.value,
+                "index": found.index,
+                "detail": found.detail,
+                "certain": found.certain,
+            }
+        return told
+
 
 class OwnLog(Protocol):
     """Our copy, as judging asks it."""
@@ -300,17 +319,20 @@ def open_refusal(document: Document, key: Verifier, origin: str) -> Refused | Ju
 def judge_refusal(refused: Refused, past: Past) -> Judged:
     """A refusal judged again, at the size and time it names.
 
-    The hub names the time itself, so that is when the law is asked. Its answers at the times of the
-    entries around the decision are asked too: where time decides, nothing is certain.
+    The hub names the time itself, so that is when the law is asked. It is asked a minute before and
+    after as well, and at the times of the entries around: where time decides, nothing is certain.
     """
     refusal, _, body = refused
     kind, code = Kind.REFUSAL, refusal.code.value
     lawful = answer(body, refusal.origin, past, refusal.at)
-    around = [past.before] if past.after is None else [past.before, past.after]
-    at_bounds = {answer(body, refusal.origin, past, at) for at in around}
-    latest = refusal.at if past.after is None else past.after
+    latest = max(past.before, refusal.at if past.after is None else past.after)
     then = past.before - SLACK_MS <= refusal.at <= latest + SLACK_MS
-    if lawful == code and (then or code in at_bounds):
+    around = {past.before, latest}
+    around |= {
+        min(max(t, past.before), latest) for t in (refusal.at - SLACK_MS, refusal.at + SLACK_MS)
+    }
+    by_time = {answer(body, refusal.origin, past, at) for at in around}
+    if lawful == code and (then or code in by_time):
         return Judged(kind, Outcome.AGREES, f"{code} is what the law says", past.size)
     if lawful == code:
         when = f"at {format_time(refusal.at)}, which was not the time of the decision"
@@ -318,7 +340,7 @@ def judge_refusal(refused: Refused, past: Past) -> Judged:
     if refusal.code is Refusal.KEY_UNKNOWN and _key_is_fresh(body, past, refusal.at):
         return _nothing(kind, "the key was registered in the very moment of the refusal")
     detail = f"{code}, where the law says {lawful}"
-    return _unfounded(refused, past, lawful, detail, sure=code not in at_bounds)
+    return _unfounded(refused, past, lawful, detail, sure=code not in by_time)
 
 
 def answer(body: bytes, origin: str, past: Past, at: int) -> str:

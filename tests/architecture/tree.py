@@ -20,6 +20,7 @@ PURE = (
     "creditchain.tlog",
     "regulator.verify",
     "regulator.replay",
+    "regulator.submit",
     "regulator.audit",
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from sqlalchemy import Engine
 from creditchain.tlog.cosignature import CosignatureSigner
 from regulator.feed import Feed
 from regulator.observer import Observer, open_observer, read_genesis
+from regulator.verify import Fork, open_head
 from tests.lying_hub.honest import Consortium, seed_bytes
 
 SIGNERS = {
@@ -50,3 +53,18 @@ def stored_records(engine: Engine) -> list[tuple[str, str, str]]:
                 "SELECT kind, id, json FROM record ORDER BY kind, id"
             )
         ]
+
+
+def fork_in(engine: Engine, consortium: Consortium) -> Fork:
+    """The one fork that was found, as its evidence has it."""
+    with engine.begin() as connection:
+        evidence = json.loads(
+            connection.exec_driver_sql(
+                "SELECT evidence FROM finding WHERE code = 'FORK'"
+            ).scalar_one()
+        )
+    verifier = consortium.log.signer.verifier
+    proof = [base64.b64decode(line) for line in evidence.get("proof", "").split()]
+    return Fork(
+        open_head(evidence["held"], verifier), open_head(evidence["shown"], verifier), tuple(proof)
+    )

@@ -12,6 +12,8 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from creditchain.events.membership import MemberWithdrawn
+from creditchain.rulebook import Refusal
 from creditchain.tlog.cosignature import parse_cosigner_vkey
 from regulator.check import check_copy
 from regulator.cli import app
@@ -27,7 +29,8 @@ from regulator.finding import Finding, FindingCode
 from regulator.observer import read_genesis
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.http import hub_at
-from tests.lying_hub.lies import skip_the_law
+from tests.lying_hub.lies import another_history, skip_the_law
+from tests.lying_hub.refusals import refuse
 from tests.unit.regulator.observing import observing
 
 
@@ -178,3 +181,42 @@ async def test_check_warns_of_what_is_uncertain(tmp_path):
     assert verdict.warnings == [
         "finding LAW_BROKEN at 5 (of an earlier replay) does not come again"
     ]
+
+
+async def test_submit_tells_by_its_words_and_exit_code(tmp_path):
+    consortium = Consortium(34)
+    consortium.play(40)
+    make_observer(tmp_path / "observer", "observer.example", hub_url="http://127.0.0.1:9")
+    (tmp_path / "observer" / "genesis.body").write_bytes(consortium.genesis)
+    data = ("--data", tmp_path / "observer")
+    ours, other, nonsense = (tmp_path / name for name in ("ours", "other", "nonsense"))
+    ours.write_text(consortium.log.note)
+    fork = another_history(consortium, 10).log
+    other.write_text(fork.publish())
+    nonsense.write_bytes(b"hello")
+    refused = consortium.sealed(consortium.bank, MemberWithdrawn("bank-hana"))
+    body, refusal = tmp_path / "body", tmp_path / "refusal"
+    body.write_bytes(refused.body)
+    refusal.write_bytes(refuse(consortium, refused, Refusal.KEY_REVOKED))
+
+    async def command(*arguments):
+        return await asyncio.to_thread(run, *arguments)
+
+    async with hub_at(HonestFeed(consortium.log)) as url:
+        (tmp_path / "observer" / "observer.toml").write_text(
+            f'name = "observer.example"\nhub_url = "{url}"\n'
+        )
+        assert (await command("follow", "--once", *data))[0] == 0
+    code, text = await command("submit", ours, *data)
+    assert (code, text.split()[:2]) == (0, ["checkpoint", "AGREES"])
+    code, text = await command("submit", nonsense, ours, *data)
+    assert (code, [line.split()[1] for line in text.splitlines()]) == (2, ["NOTHING", "AGREES"])
+    code, text = await command("submit", other, *data)
+    assert (code, text.split()[1]) == (0, "UNRESOLVED")
+    code, text = await command("submit", "--json", refusal, body, *data)
+    assert code == 1
+    [answer] = json.loads(text)["answers"]
+    assert answer["finding"]["code"] == "UNFOUNDED_REFUSAL"
+    code, text = await command("submit", tmp_path / "nowhere", *data)
+    assert (code, "No such file" in text) == (2, True)
+    assert (await command("status", *data))[0] == 1

@@ -9,10 +9,10 @@ from creditchain.rulebook.record import RECORDS
 from creditchain.rulebook.record_json import record_to_json
 from creditchain.tlog.witness import AddCheckpoint
 from regulator.finding import FindingCode
-from regulator.verify import Fork, NotInTree, is_fork, open_head
+from regulator.verify import NotInTree, is_fork
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import SERVED, TOLD, Lie, another_history
-from tests.unit.regulator.observing import found, observing, stored_records
+from tests.unit.regulator.observing import fork_in, found, observing, stored_records
 
 SMALL, LARGE = 150, 1_050
 """Below and above what is proven by our own edge alone."""
@@ -153,7 +153,7 @@ async def test_a_fork_is_kept_with_both_notes_and_never_cosigned(kept, larger, t
         observer.follower._feed = HonestFeed(other.log)
         assert await observer.follower.once() == held
         assert [f[0] for f in found(observer.reader_engine)] == [FindingCode.FORK]
-        fork = _fork_in(observer, consortium)
+        fork = fork_in(observer.reader_engine, consortium)
         assert fork.held.note == held.note
         assert fork.shown.note.startswith(consortium.log.signer.name)
         assert is_fork(fork)
@@ -177,7 +177,7 @@ async def test_a_smaller_tree_of_another_history_is_a_fork(tmp_path):
         observer.follower._feed = HonestFeed(other.log)
         await observer.follower.once()
         assert [f[0] for f in found(observer.reader_engine)] == [FindingCode.FORK]
-        assert is_fork(_fork_in(observer, consortium))
+        assert is_fork(fork_in(observer.reader_engine, consortium))
 
 
 async def test_an_older_checkpoint_is_a_rollback_once_it_stays(tmp_path):
@@ -234,18 +234,3 @@ def _rebuilt(other):
         log.append_raw(entry, body)
     log.publish()
     return log
-
-
-def _fork_in(observer, consortium) -> Fork:
-    import base64
-    import json
-
-    with observer.reader_engine.begin() as connection:
-        evidence = json.loads(
-            connection.exec_driver_sql("SELECT evidence FROM finding").scalar_one()
-        )
-    verifier = consortium.log.signer.verifier
-    proof = [base64.b64decode(line) for line in evidence.get("proof", "").split()]
-    return Fork(
-        open_head(evidence["held"], verifier), open_head(evidence["shown"], verifier), tuple(proof)
-    )
