@@ -18,6 +18,7 @@ SIGNATURE_BYTES: Final = 64
 # The field's prime and the group's order (RFC 8032 section 5.1).
 _P: Final = 2**255 - 19
 _L: Final = 2**252 + 27742317777372353535851937790883648493
+_D: Final = -121665 * pow(121666, -1, _P) % _P
 
 # The y coordinates of the eight points of small order. The sign bit is cleared before the look-up,
 # so both points of each pair are covered.
@@ -64,7 +65,9 @@ def verify(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
 
 
 def _on_curve(y: int) -> bool:
-    """Whether some x solves -x^2 + y^2 = 1 + d x^2 y^2; OpenSSL finds out only when verifying."""
-    d = -121665 * pow(121666, _P - 2, _P) % _P
-    x2 = (y * y - 1) * pow(d * y * y + 1, _P - 2, _P) % _P
-    return x2 == 0 or pow(x2, (_P - 1) // 2, _P) == 1
+    """Whether some x solves -x^2 + y^2 = 1 + d x^2 y^2; OpenSSL finds out only when verifying.
+
+    x^2 is u / v with u = y^2 - 1 and v = d y^2 + 1, never 0; a square exactly if u v is one.
+    """
+    uv = (y * y - 1) * (_D * y * y + 1) % _P
+    return uv == 0 or pow(uv, (_P - 1) // 2, _P) == 1
