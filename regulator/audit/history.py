@@ -26,6 +26,8 @@ from creditchain.events.enterprise import (
     AuthoriserKeyRevoked,
     EnterpriseEnrolled,
 )
+from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
+from creditchain.events.inspection import CaseApproved, CaseClosed, CaseOpened
 from creditchain.events.membership import (
     MemberAdmitted,
     MemberKeyAdded,
@@ -160,6 +162,7 @@ class Consent(NamedTuple):
     ended_at: int | None = None
     ended_index: int | None = None
     orders: int = 0
+    granted_kid: str | None = None
 
 
 class Order(NamedTuple):
@@ -201,6 +204,7 @@ class Order(NamedTuple):
     decision: str | None = None
     decided_at: int | None = None
     amount: int | None = None
+    seal_to: str = ""
 
 
 class Batch(NamedTuple):
@@ -232,8 +236,47 @@ class Objection(NamedTuple):
     outcome: str | None = None
 
 
+class Asked(NamedTuple):
+    """A finding that a member was asked about; `finding` is the observer's id of it."""
+
+    id: str
+    entry: int
+    finding: str
+    member: str
+    answer_by: int
+    asked_at: int
+    answered_at: int | None = None
+    closed_at: int | None = None
+
+
+class Case(NamedTuple):
+    """An inspection; `member` is the supervised one, the officers are the regulator's."""
+
+    id: str
+    entry: int
+    notice: str
+    member: str
+    opened_by: str
+    opened_at: int
+    approved_by: str | None = None
+    approved_at: int | None = None
+    closed_at: int | None = None
+
+
 KINDS: Final[frozenset[type[tuple[Any, ...]]]] = frozenset(
-    {Member, SigningKey, Officer, Enterprise, Product, Consent, Order, Batch, Objection}
+    {
+        Member,
+        SigningKey,
+        Officer,
+        Enterprise,
+        Product,
+        Consent,
+        Order,
+        Batch,
+        Objection,
+        Asked,
+        Case,
+    }
 )
 """The facts of the history, as opposed to the notes of single rules."""
 
@@ -248,6 +291,12 @@ def member_of(facts: Facts, actor: str) -> str | None:
         officer = facts.get(Officer, actor)
         return None if officer is None else officer.member
     return actor if facts.get(Member, actor) is not None else None
+
+
+def proof_of(consent: Consent) -> list[int]:
+    """The entries that asked for a consent, granted and ended it, as far as they are there."""
+    found = (consent.entry, consent.granted_index, consent.ended_index)
+    return [one for one in found if one is not None]
 
 
 def take_in(facts: Facts, said: Said) -> None:
@@ -281,8 +330,12 @@ def _add_key(
 
 def _revoke(facts: Facts, said: Said, id: str, compromised_since: int | None) -> None:
     key = facts.get(SigningKey, id)
-    if key is not None:
-        facts.put(key._replace(revoked_at=said.at, compromised_since=compromised_since))
+    if key is None:
+        return
+    # Revoked again, to say that it was compromised: it ended when it first did.
+    revoked_at = said.at if key.revoked_at is None else key.revoked_at
+    known = [one for one in (key.compromised_since, compromised_since) if one is not None]
+    facts.put(key._replace(revoked_at=revoked_at, compromised_since=min(known, default=None)))
 
 
 def _admit(facts: Facts, said: Said, body: MemberAdmitted) -> None:
@@ -412,6 +465,7 @@ def _grant(facts: Facts, said: Said, body: ConsentGranted) -> None:
         granted_at=said.at,
         granted_index=said.entry,
         granted_signed_at=said.signed_at,
+        granted_kid=said.kid,
     )
 
 
@@ -443,6 +497,7 @@ def _place(facts: Facts, said: Said, body: OrderPlaced) -> None:
             said.at,
             said.signed_at,
             said.at if product is None else said.at + product.due_within_ms,
+            seal_to=body.seal_to,
         )
     )
     consent = None if body.consent is None else facts.get(Consent, body.consent)
@@ -534,6 +589,32 @@ def _answer(facts: Facts, said: Said, body: ObjectionAnswered) -> None:
     _change(facts, Objection, body.objection, answered_at=said.at, outcome=body.outcome.value)
 
 
+def _ask(facts: Facts, said: Said, body: FindingAsked) -> None:
+    facts.put(Asked(said.id, said.entry, body.finding, body.member, body.answer_by, said.at))
+
+
+def _reply(facts: Facts, said: Said, body: FindingAnswered) -> None:
+    asked = facts.get(Asked, body.finding)
+    if asked is not None and asked.answered_at is None:
+        facts.put(asked._replace(answered_at=said.at))
+
+
+def _close_finding(facts: Facts, said: Said, body: FindingClosed) -> None:
+    _change(facts, Asked, body.finding, closed_at=said.at)
+
+
+def _open_case(facts: Facts, said: Said, body: CaseOpened) -> None:
+    facts.put(Case(said.id, said.entry, body.notice, body.member, said.by, said.at))
+
+
+def _approve_case(facts: Facts, said: Said, body: CaseApproved) -> None:
+    _change(facts, Case, body.case, approved_by=said.by, approved_at=said.at)
+
+
+def _close_case(facts: Facts, said: Said, body: CaseClosed) -> None:
+    _change(facts, Case, body.case, closed_at=said.at)
+
+
 def _change(facts: Facts, kind: Any, id: str, **changes: Any) -> None:
     fact = facts.get(kind, id)
     if fact is not None:
@@ -574,4 +655,10 @@ _TAKERS: Final[Mapping[type[Body], Callable[[Facts, Said, Any], None]]] = {
     RecordsSuperseded: _supersede,
     ObjectionRaised: _object,
     ObjectionAnswered: _answer,
+    FindingAsked: _ask,
+    FindingAnswered: _reply,
+    FindingClosed: _close_finding,
+    CaseOpened: _open_case,
+    CaseApproved: _approve_case,
+    CaseClosed: _close_case,
 }
