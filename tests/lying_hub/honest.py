@@ -268,8 +268,8 @@ class Consortium:
             ("agency-lin",),
             SECTIONS,
             self.at,
-            self.at + 300 * 86_400_000,
-            self.random.choice((1, 50, 100)),
+            self.at + 170 * 86_400_000,
+            self.random.choice((1, 6, 12)),
         )
         asked = self.admit(self.bank_officer, ConsentRequested(enterprise.id, terms)).event.id
         if self.random.random() < 0.1:
