@@ -30,7 +30,6 @@ _REPORT: Final = (
 )
 
 FIELDS: Final[dict[str, str]] = {
-    "agencies": "VARCHAR[]",
     "amount": _MONEY,
     "answerBy": "TIMESTAMP",
     "asOf": "TIMESTAMP",

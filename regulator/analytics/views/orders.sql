@@ -55,7 +55,7 @@
 -- due_at: when it is due, UTC: the product's time after placing, or after approval
 -- price: of the product, minor units
 -- price_currency: its currency
--- status: WAITING (for approval), PLACED, ACCEPTED, DECLINED, CANCELLED, LAPSED, DELIVERED,
+-- status: AWAITING_APPROVAL, PLACED, ACCEPTED, DECLINED, CANCELLED, LAPSED, DELIVERED,
 --   ACKNOWLEDGED or DISPUTED
 -- served_ms: from placing (or approval) to delivery, ms
 WITH step AS (
@@ -139,7 +139,7 @@ SELECT l.order_id, l.placed_idx, make_timestamp_ms(l.placed_ms) AS placed_at, l.
     WHEN l.cancelled_idx IS NOT NULL THEN 'CANCELLED'
     WHEN l.lapsed_idx IS NOT NULL THEN 'LAPSED'
     WHEN l.accepted_idx IS NOT NULL THEN 'ACCEPTED'
-    WHEN l.ground IS NOT NULL AND l.approved_idx IS NULL THEN 'WAITING'
+    WHEN l.ground IS NOT NULL AND l.approved_idx IS NULL THEN 'AWAITING_APPROVAL'
     ELSE 'PLACED' END AS status,
   l.delivered_ms - CASE WHEN l.ground IS NULL THEN l.placed_ms ELSE l.approved_ms END AS served_ms
 FROM life l

@@ -1,7 +1,7 @@
 -- One row for each batch of records that an agency or a source committed to.
 --
 -- batch_id: the batch; the id of the event that committed it
--- holder: the institution
+-- member: the institution
 -- committed_by: who signed
 -- committed_idx: entry
 -- committed_at: when, UTC
@@ -22,7 +22,7 @@ WITH superseded AS (
   FROM (SELECT unnest(batches) AS batch_id FROM entries WHERE type = 'ReportDelivered')
   GROUP BY batch_id
 )
-SELECT e.batch_id, coalesce(o.member, e.signer) AS holder, e.signer AS committed_by,
+SELECT e.batch_id, coalesce(o.member, e.signer) AS member, e.signer AS committed_by,
   e.idx AS committed_idx, make_timestamp_ms(e.at_ms) AS committed_at,
   make_timestamp_ms(e.as_of_ms) AS as_of, e.record_count AS records, e.record_root AS root,
   e.sections, make_timestamp_ms(s.at_ms) AS superseded_at, s.reason AS superseded_reason,
