@@ -15,7 +15,6 @@ PURE.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.codes import MemberKind, Purpose, Section
@@ -28,6 +27,7 @@ from creditchain.events.consent import (
     Terms,
 )
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Consent, ConsentStatus, Enterprise, Member, Standing
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (

@@ -7,11 +7,10 @@ the first event but whoever pins its commitment. Whether a rulebook's version ex
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from creditchain.events.codes import KeyUse, MemberKind
 from creditchain.events.consortium import ConsortiumFounded, Founder, RulebookAdopted
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import CONSORTIUM_ID, Consortium, Key, Member, Standing
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import BY_ADMINISTRATOR, REGULATOR, Act, Rule, Rules

@@ -14,7 +14,6 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.codes import CreditDecision, DisputeCode, Outcome
@@ -26,6 +25,7 @@ from creditchain.events.order import (
     SealedReport,
 )
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.order import seals, service_fault
 from creditchain.rulebook.record import Order, OrderStatus, Product, RecordBatch
 from creditchain.rulebook.refusal import Refusal, Violation

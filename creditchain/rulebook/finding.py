@@ -13,11 +13,10 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from creditchain.events.codes import FindingReply
 from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Finding, FindingStatus, LastAsked, Member, Standing
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (

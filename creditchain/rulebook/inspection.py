@@ -13,8 +13,6 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from creditchain.events.inspection import (
     CaseApproved,
     CaseClosed,
@@ -22,6 +20,7 @@ from creditchain.events.inspection import (
     IdentitiesResolved,
 )
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import (
     Case,
     CaseStatus,

@@ -14,7 +14,6 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.codes import KeyUse, MemberKind, RevocationReason
@@ -27,6 +26,7 @@ from creditchain.events.membership import (
     MemberWithdrawn,
 )
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Key, Member, Standing
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (

@@ -6,10 +6,9 @@ answers: the time the Regulation gives it (article 25, twenty days) does not sta
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Member, Objection, ObjectionStatus, Order, Standing
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (

@@ -13,12 +13,12 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.codes import KeyUse, Role
 from creditchain.events.officer import OfficerAppointed, OfficerDismissed
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Key, Officer
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import (

@@ -16,7 +16,6 @@ PURE.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.codes import KeyUse
@@ -29,6 +28,7 @@ from creditchain.events.order import (
     OrderPlaced,
 )
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.consent import consent_fault
 from creditchain.rulebook.record import (
     Consent,

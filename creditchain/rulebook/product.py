@@ -6,11 +6,11 @@ new name.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from creditchain.events.product import ProductOffered, ProductWithdrawn
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import Product
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import AGENCIES, BY_ADMINISTRATOR, DAY_MS, Act, Rule, Rules

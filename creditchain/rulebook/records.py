@@ -6,10 +6,9 @@ may no longer be cited; deliveries that cited it while it stood keep standing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from creditchain.rulebook.book import Book, Writes
+from creditchain.rulebook.change import replace
 from creditchain.rulebook.record import RecordBatch
 from creditchain.rulebook.refusal import Refusal, Violation
 from creditchain.rulebook.rule import BY_FULFILLING, HOLDERS, SKEW_MS, Act, Rule, Rules
