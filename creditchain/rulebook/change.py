@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 R = TypeVar("R")
 
@@ -18,7 +17,7 @@ R = TypeVar("R")
 def replace(record: R, /, **changes: Any) -> R:
     """A copy of a frozen dataclass's instance, changed; raises KeyError for no field of it."""
     cls: type[Any] = type(record)
-    read, places = _plan(cls)
+    read, places = _PLANS.get(cls) or _PLANS.setdefault(cls, _plan(cls))
     values = list(read(record))
     for name, value in changes.items():
         values[places[name]] = value
@@ -26,8 +25,13 @@ def replace(record: R, /, **changes: Any) -> R:
     return changed
 
 
-@cache
-def _plan(cls: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]:
+Plan = tuple[Callable[[Any], tuple[Any, ...]], dict[str, int]]
+"""What reads all fields of a record, and the place of each among them."""
+
+_PLANS: Final[dict[type[Any], Plan]] = {}
+
+
+def _plan(cls: type[Any]) -> Plan:
     names = [field.name for field in fields(cls)]
     assert len(names) > 1, "of one name a getter gives no tuple"
     return attrgetter(*names), {name: place for place, name in enumerate(names)}
