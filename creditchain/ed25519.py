@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 
-# The field's prime and the group's order (RFC 8032 section 5.1).
+# The field's prime, the group's order, the curve's d (RFC 8032 section 5.1).
 _P: Final = 2**255 - 19
 _L: Final = 2**252 + 27742317777372353535851937790883648493
 _D: Final = -121665 * pow(121666, -1, _P) % _P

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +75,11 @@ class Signed:
     time_s: int
 
 
+_Known = dict[tuple[type[Any], str], Record | None]
+
+_NOT_HERE: Final = object()
+
+
 class StoredBook:
     """The records in the database, with the last used ones in memory; a `Book`.
 
@@ -84,20 +88,23 @@ class StoredBook:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: OrderedDict[tuple[type[Any], str], Record | None] = OrderedDict()
+        # The records used last are those in the younger of two halves, or still in the older one.
+        self._young: _Known = {}
+        self._old: _Known = {}
         self._changed: dict[tuple[type[Any], str], tuple[Record, int]] = {}
 
     def get(self, kind: type[R], id: str) -> R | None:
         """The record of this kind and id, or None."""
         place = (kind, id)
-        known = self._known
-        if place in known:
-            known.move_to_end(place)
-            return cast("R | None", known[place])
-        changed = self._changed.get(place)
-        found = changed[0] if changed is not None else self._read(kind, id)
-        self._remember(place, found)
-        return cast("R | None", found)
+        found: Any = self._young.get(place, _NOT_HERE)
+        if found is _NOT_HERE:
+            found = self._old.get(place, _NOT_HERE)
+            if found is _NOT_HERE:
+                changed = self._changed.get(place)
+                found = changed[0] if changed is not None else self._read(kind, id)
+            self._remember(place, found)
+        known: R | None = found
+        return known
 
     def put(self, writes: Sequence[Record], index: int) -> None:
         """Take over what the entry at `index` wrote."""
@@ -122,14 +129,14 @@ class StoredBook:
 
     def forget(self) -> None:
         """Drop what is in memory: the transaction it belonged to was rolled back."""
-        self._known.clear()
+        self._young.clear()
+        self._old.clear()
         self._changed.clear()
 
     def _remember(self, place: tuple[type[Any], str], record: Record | None) -> None:
-        self._known[place] = record
-        self._known.move_to_end(place)
-        if len(self._known) > RECORDS_REMEMBERED:
-            self._known.popitem(last=False)
+        self._young[place] = record
+        if len(self._young) >= RECORDS_REMEMBERED // 2:
+            self._old, self._young = self._young, {}
 
     def _read(self, kind: type[R], id: str) -> R | None:
         row = self._connection.exec_driver_sql(

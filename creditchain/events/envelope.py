@@ -64,14 +64,15 @@ class _Head:
     salt: Salt
 
 
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+)
 _HEAD_NAMES: Final = frozenset({"id", "log", "by", "signedAt", "salt"})
 
 
 def canonical_json(value: Any) -> bytes:
     """RFC 8785 bytes of a value made of str, int, bool, list and dict with ASCII keys."""
-    return json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
-    ).encode("utf-8")
+    return _ENCODER.encode(value).encode("utf-8")
 
 
 def parse_json(data: bytes, bytes_max: int) -> Any:
