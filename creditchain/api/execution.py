@@ -7,34 +7,23 @@ bounded by number and by characters.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from inspect import isawaitable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final
 
-from graphene.types.resolver import attr_resolver, dict_or_attr_resolver, dict_resolver
 from graphql import (
     DocumentNode,
-    ExecutionContext,
     FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
-    GraphQLField,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     default_field_resolver,
     default_type_resolver,
-    get_nullable_type,
-    is_leaf_type,
-    is_list_type,
-    is_non_null_type,
-    located_error,
     parse,
     validate,
 )
@@ -42,10 +31,9 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.execute import CollectedErrors
 from graphql.execution.subscribe import execute_subscription
 from graphql.execution.values import get_variable_values
-from graphql.pyutils import Path
 
 from creditchain.api.failure import DoorError, ErrorCode, format_errors
-from creditchain.api.input_plan import Unplain, Variable, coerce_variables, plan_variables
+from creditchain.api.input_plan import Unplain, coerce_variables, plan_variables
 from creditchain.api.inquiry import Inquiry
 from creditchain.api.limits import (
     DOCUMENT_CHARS_REMEMBERED,
@@ -54,6 +42,8 @@ from creditchain.api.limits import (
     TOKENS_MAX,
 )
 from creditchain.api.rules import TooComplex, check_cost, rules_of
+from creditchain.api.short_execution import Plan, ShortExecution
+from creditchain.api.shortcut import shortcuts_of
 
 ERRORS_TOLD_MAX: Final = 10
 """Validation errors told of one document."""
@@ -83,19 +73,6 @@ class Prepared:
             what = "Say operationName: there are several." if found else "No such operation."
             raise DoorError(ErrorCode.BAD_USER_INPUT, what)
         return found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is the same in every run of an operation."""
-
-    root_type: GraphQLObjectType
-    fragments: dict[str, FragmentDefinitionNode]
-    variables: tuple[Variable, ...]
-    fields: dict[str, list[FieldNode]] | None
-    """The root fields, None if directives choose them anew in each run."""
-    subfields: dict[Any, Any]
-    """Filled by graphql-core's own cache as runs come by; bounded by the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +262,7 @@ class Executor:
         context.plan = plan
         if plan.fields is not None:
             context._subfields_cache = plan.subfields  # noqa: SLF001 - our own subclass
+            context.selections = plan.selections
         return context
 
     def _plan(self, prepared: Prepared, operation: OperationDefinitionNode) -> Plan:
@@ -304,7 +282,7 @@ class Executor:
                     self._schema, fragments, {}, root_type, operation.selection_set
                 )
             variables = plan_variables(self._schema, operation)
-            plan = Plan(root_type, fragments, variables, fields, {})
+            plan = Plan(root_type, fragments, variables, fields, {}, {})
             prepared.plans[id(operation)] = plan
         return plan
 
@@ -312,291 +290,3 @@ class Executor:
 def request_error(errors: list[GraphQLError] | tuple[GraphQLError, ...], request_id: str) -> Result:
     """The response to an operation that never began."""
     return Result({"errors": format_errors(errors, request_id)}, started=False)
-
-
-Leaf = Callable[[Any], Any]
-"""From the object to the response value of one leaf field; `_SLOW` if the long way is needed."""
-
-_SLOW: Final = object()
-_PLAIN: Final = (str, int)
-"""Values of records that serialise without surprise; StrEnum and bool are among them."""
-
-
-class Branch(NamedTuple):
-    """A field whose value is an object, or a list of objects, read straight from its parent."""
-
-    attribute: str
-    type_: GraphQLObjectType
-    return_type: GraphQLOutputType
-    required: bool
-    many: bool
-
-
-class Shortcuts(NamedTuple):
-    """The fields of one object type that need no resolver."""
-
-    leaves: dict[str, Leaf]
-    branches: dict[str, Branch]
-
-
-def shortcuts_of(schema: GraphQLSchema) -> dict[str, Shortcuts]:
-    """For each object type its fields that are read straight from the object.
-
-    That is: no arguments, graphene's default resolver, and a leaf, an object or a list of one. They
-    are most of a page, and graphql-core takes 15 times as long for each leaf.
-    """
-    found = {}
-    for name, type_ in schema.type_map.items():
-        if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
-            leaves, branches = {}, {}
-            for field_name, item in type_.fields.items():
-                attribute = _attribute(item)
-                leaf = None if attribute is None else _leaf(item, attribute)
-                branch = None if attribute is None else _branch(item, attribute)
-                if leaf is not None:
-                    leaves[field_name] = leaf
-                elif branch is not None:
-                    branches[field_name] = branch
-            found[name] = Shortcuts(leaves, branches)
-    return found
-
-
-def _attribute(item: GraphQLField) -> str | None:
-    """What the default resolver reads for this field; None if it has another."""
-    resolve = item.resolve
-    if not isinstance(resolve, partial) or item.args:
-        return None
-    if resolve.func not in (dict_or_attr_resolver, attr_resolver, dict_resolver):
-        return None
-    attribute: str = resolve.args[0]
-    return attribute if resolve.args[1] is None else None
-
-
-def _leaf(item: GraphQLField, attribute: str) -> Leaf | None:
-    required = is_non_null_type(item.type)
-    nullable: Any = get_nullable_type(cast("Any", item.type))
-    if is_list_type(nullable):
-        inner = nullable.of_type
-        if not is_non_null_type(inner) or not is_leaf_type(inner.of_type):
-            return None
-        serialize_item = inner.of_type.serialize
-
-        def serialize(values: Any) -> Any:
-            if type(values) is not tuple or not all(isinstance(v, _PLAIN) for v in values):
-                return _SLOW
-            return [serialize_item(value) for value in values]
-
-    elif is_leaf_type(nullable):
-        serialize_leaf = nullable.serialize
-
-        def serialize(values: Any) -> Any:
-            return serialize_leaf(values) if isinstance(values, _PLAIN) else _SLOW
-
-    else:
-        return None
-
-    def leaf(source: Any) -> Any:
-        value = _read(source, attribute)
-        if value is None:
-            return _SLOW if required else None
-        try:
-            return serialize(value)
-        except Exception:  # noqa: BLE001 - the long way raises it again and places it
-            return _SLOW
-
-    return leaf
-
-
-def _branch(item: GraphQLField, attribute: str) -> Branch | None:
-    nullable: Any = get_nullable_type(cast("Any", item.type))
-    many = is_list_type(nullable)
-    inner = nullable
-    if many:
-        if not is_non_null_type(nullable.of_type):
-            return None
-        inner = nullable.of_type.of_type
-    if not isinstance(inner, GraphQLObjectType) or inner.is_type_of is not None:
-        return None
-    return Branch(attribute, inner, item.type, is_non_null_type(item.type), many)
-
-
-def _read(source: Any, attribute: str) -> Any:
-    return source.get(attribute) if type(source) is dict else getattr(source, attribute, None)
-
-
-def _is_plain(branch: Branch, value: Any) -> bool:
-    """Whether a branch with this value can be grown the short way."""
-    if branch.many:
-        return type(value) in (list, tuple) and all(map(_is_plain_object, value))
-    return _is_plain_object(value)
-
-
-def _is_plain_object(value: object) -> bool:
-    """Whether a value is a dict or a dataclass: nothing to await, and no exception."""
-    return type(value) is dict or hasattr(type(value), "__dataclass_fields__")
-
-
-class ShortExecution(ExecutionContext):
-    """graphql-core's execution with a short way for plain fields; the same response, byte by byte.
-
-    Whatever is not plain goes the long way: nulls where none may be, values that are awaitable,
-    exceptions or of another type, and everything with arguments or a resolver.
-    """
-
-    shortcuts: dict[str, Shortcuts]
-    plan: Plan
-
-    def start(self, operation: OperationDefinitionNode, root: object) -> Any:
-        """As `execute_operation`, with the root fields that are known already."""
-        fields = self.plan.fields
-        if fields is None:
-            return self.execute_operation(operation, root)
-        if operation.operation is OperationType.MUTATION:
-            return self.execute_fields_serially(self.plan.root_type, root, None, fields)
-        return self.execute_fields(self.plan.root_type, root, None, fields)
-
-    def execute_fields(
-        self,
-        parent_type: GraphQLObjectType,
-        source_value: Any,
-        path: Path | None,
-        fields: dict[str, list[FieldNode]],
-    ) -> Any:
-        """As in graphql-core: the response object of one selection set, or an awaitable of it."""
-        shortcuts = self.shortcuts.get(parent_type.name)
-        if shortcuts is None:
-            return super().execute_fields(parent_type, source_value, path, fields)
-        leaves, branches = shortcuts
-        results: dict[str, Any] = {}
-        slow: dict[str, list[FieldNode]] = {}
-        grows: dict[str, list[FieldNode]] = {}
-        for response_name, nodes in fields.items():
-            name = nodes[0].name.value
-            leaf = leaves.get(name)
-            value: Any = None
-            if leaf is not None:
-                value = leaf(source_value)
-                lost = value is _SLOW
-            elif name in branches:
-                branch = branches[name]
-                lost = branch.required and not _is_plain(
-                    branch, _read(source_value, branch.attribute)
-                )
-                grows[response_name] = nodes
-            else:
-                lost = False
-                slow[response_name] = nodes
-            if lost:
-                # Perhaps no response object at all: then what is told of its other fields depends
-                # on the order in which they are run, and that is graphql-core's to choose.
-                return super().execute_fields(parent_type, source_value, path, fields)
-            # The place in the response is that of the first mention, whichever way it is filled.
-            results[response_name] = value
-        pending: list[str] = []
-        rest: Any = {}
-        try:
-            for response_name, nodes in grows.items():
-                here = Path(path, response_name, parent_type.name)
-                value = self._grow(branches[nodes[0].name.value], source_value, here, nodes)
-                results[response_name] = value
-                if isinstance(value, Coroutine):
-                    pending.append(response_name)
-                elif value is _SLOW:
-                    slow[response_name] = nodes
-            if slow:
-                rest = super().execute_fields(parent_type, source_value, path, slow)
-        except Exception:
-            for name in pending:
-                results[name].close()
-            raise
-        if isinstance(rest, dict) and not pending:
-            return _merged(results, rest) if slow else results
-        return self._gather(results, pending, rest)
-
-    def _grow(self, branch: Branch, source: Any, path: Path, nodes: list[FieldNode]) -> Any:
-        """The response value of a branch, a coroutine of it, or `_SLOW`."""
-        value = _read(source, branch.attribute)
-        if value is None:
-            return _SLOW if branch.required else None
-        if not _is_plain(branch, value):
-            return _SLOW
-        grown: Any = None
-        try:
-            fields = self.collect_subfields(branch.type_, nodes)
-            if branch.many:
-                grown = self._grow_items(branch.type_, value, path, nodes, fields)
-            else:
-                grown = self.execute_fields(branch.type_, value, path, fields)
-        except Exception as error:  # noqa: BLE001 - as graphql-core: told at the field
-            self._fail(error, branch, path, nodes)
-            return None
-        if self.is_awaitable(grown):
-            return self._await_branch(grown, branch, path, nodes)
-        return grown
-
-    def _grow_items(
-        self,
-        type_: GraphQLObjectType,
-        values: Sequence[Any],
-        path: Path,
-        nodes: list[FieldNode],
-        fields: dict[str, list[FieldNode]],
-    ) -> Any:
-        items: list[Any] = []
-        waiting: list[int] = []
-        for index, value in enumerate(values):
-            here = path.add_key(index, None)
-            try:
-                item = self.execute_fields(type_, value, here, fields)
-            except Exception as error:
-                for at in waiting:
-                    items[at].close()
-                raise located_error(error, nodes, here.as_list()) from error
-            if isinstance(item, Coroutine):
-                waiting.append(index)
-                item = self._await_item(item, here, nodes)
-            items.append(item)
-        return self._gather_items(items, waiting) if waiting else items
-
-    async def _await_item(self, item: Any, path: Path, nodes: list[FieldNode]) -> Any:
-        try:
-            return await item
-        except Exception as error:
-            raise located_error(error, nodes, path.as_list()) from error
-
-    async def _gather_items(self, items: list[Any], waiting: list[int]) -> list[Any]:
-        done = await asyncio.gather(*(items[index] for index in waiting))
-        for index, item in zip(waiting, done, strict=True):
-            items[index] = item
-        return items
-
-    async def _await_branch(
-        self, grown: Any, branch: Branch, path: Path, nodes: list[FieldNode]
-    ) -> Any:
-        try:
-            return await grown
-        except Exception as error:  # noqa: BLE001 - as graphql-core: told at the field
-            self._fail(error, branch, path, nodes)
-            return None
-
-    def _fail(self, error: Exception, branch: Branch, path: Path, nodes: list[FieldNode]) -> None:
-        self.handle_field_error(
-            located_error(error, nodes, path.as_list()), branch.return_type, path
-        )
-
-    async def _gather(self, results: dict[str, Any], pending: list[str], rest: Any) -> Any:
-        waiting = [results[name] for name in pending]
-        if not isinstance(rest, dict):
-            waiting.append(rest)
-        done = await asyncio.gather(*waiting)
-        if not isinstance(rest, dict):
-            rest = done.pop()
-        results.update(zip(pending, done, strict=True))
-        return _merged(results, rest)
-
-
-def _merged(results: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
-    results.update(rest)
-    # A field that graphql-core left out is unknown to the type; validation has refused it before.
-    assert _SLOW not in results.values(), "every field has gone one way"
-    return results

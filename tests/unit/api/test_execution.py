@@ -21,9 +21,11 @@ from graphql import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from creditchain.api.execution import Documents, Executor, ShortExecution, shortcuts_of
+from creditchain.api.execution import Documents, Executor
 from creditchain.api.input_plan import BODIES, Unplain, coerce_variables, plan_variables
 from creditchain.api.schema import SCHEMA
+from creditchain.api.short_execution import ShortExecution
+from creditchain.api.shortcut import shortcuts_of
 from creditchain.documents import load_operation, operations
 from creditchain.events import parse_fields
 from tests.unit.api.samples import ACTION
