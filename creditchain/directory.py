@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias, get_args
 
-from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, or_, select, update
 from stdnum.cn import uscc as stdnum_uscc
 from stdnum.exceptions import InvalidChecksum, ValidationError
 
@@ -120,15 +120,19 @@ Row: TypeAlias = EnterpriseRow | OfficerRow | StatementRow
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads: the actor, and the member it acts for (None: an enterprise about itself)."""
+    """Who reads: the actor, and the member it acts for (None: an enterprise about itself).
+
+    `case` is the inspection case it reads in, for an officer of the regulator.
+    """
 
     actor: str
     member: str | None
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One look: by whom, when (ms), at what of whom, and for which order if for one.
+    """One look: by whom, when (ms), at what of whom, and for which order or case if for one.
 
     `seq` grows with time and is the key to page by.
     """
@@ -140,6 +144,7 @@ class Access:
     what: What
     subject: str
     order: str | None
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class Directory:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._recent: OrderedDict[tuple[str, str, str, str | None], int] = OrderedDict()
+        self._recent: OrderedDict[tuple[str | None, ...], int] = OrderedDict()
         self._lock = threading.Lock()
 
     def put_enterprise(self, id: str, row: EnterpriseRow, identity: str, at: int) -> None:
@@ -307,10 +312,33 @@ class Directory:
         self._record(reader, what, subjects, at, None)
 
     def accesses_of(
-        self, subject: str, *, after: int | None = None, limit: int, newest_first: bool = False
+        self,
+        subject: str,
+        *,
+        after: int | None = None,
+        limit: int,
+        newest_first: bool = False,
+        not_in: Collection[str] = (),
     ) -> list[Access]:
-        """Who looked at this subject, beyond the access with the key `after`."""
-        return self._accesses(ACCESS.c.subject == subject, after, limit, newest_first)
+        """Who looked at this subject, beyond the access with the key `after`.
+
+        Without the looks in the cases `not_in`, of which the subject is not told yet.
+        """
+        condition = ACCESS.c.subject == subject
+        if not_in:
+            told = or_(ACCESS.c.case_id.is_(None), ACCESS.c.case_id.not_in(not_in))
+            condition = and_(condition, told)
+        return self._accesses(condition, after, limit, newest_first)
+
+    def cases_of(self, subject: str) -> list[str]:
+        """The inspection cases in which this subject was looked at."""
+        query = (
+            select(ACCESS.c.case_id)
+            .where(ACCESS.c.subject == subject, ACCESS.c.case_id.is_not(None))
+            .distinct()
+        )
+        with reading(self._engine) as connection:
+            return list(connection.execute(query).scalars())
 
     def accesses_by_member(
         self, member: str, *, after: int | None = None, limit: int, newest_first: bool = False
@@ -378,7 +406,7 @@ class Directory:
     ) -> None:
         """Commits before it returns, so nothing is shown that is not recorded."""
         looks = [
-            (subject, (reader.actor, what.value, subject, order))
+            (subject, (reader.actor, what.value, subject, order, reader.case))
             for subject in subjects
             if subject != reader.actor  # looking at oneself is no look
         ]
@@ -401,6 +429,7 @@ class Directory:
                         "what": what.value,
                         "subject": subject,
                         "order_id": order,
+                        "case_id": reader.case,
                     }
                     for subject in new
                 ],
@@ -421,7 +450,9 @@ class Directory:
         query = query.order_by(seq.desc() if newest_first else seq)
         with reading(self._engine) as connection:
             return [
-                Access(r.seq, r.at, r.actor, r.member, What(r.what), r.subject, r.order_id)
+                Access(
+                    r.seq, r.at, r.actor, r.member, What(r.what), r.subject, r.order_id, r.case_id
+                )
                 for r in connection.execute(query)
             ]
 

@@ -16,6 +16,8 @@ from creditchain.events import consent as consent_events
 from creditchain.events import consortium as consortium_events
 from creditchain.events import enterprise as enterprise_events
 from creditchain.events import erasure as erasure_events
+from creditchain.events import finding as finding_events
+from creditchain.events import inspection as inspection_events
 from creditchain.events import membership as member_events
 from creditchain.events import objection as objection_events
 from creditchain.events import officer as officer_events
@@ -252,6 +254,43 @@ ACTIONS: Final = (
         "eraseReport", "erasure", erasure_events.ReportErased,
         "erasure", record.Erasure, _erasure,
         "A sealed report is deleted from the vault.",
+    ),
+    Action(
+        "askFinding", "finding", finding_events.FindingAsked,
+        "finding", record.Finding, _own,
+        "The regulator asks a member to answer a finding.",
+    ),
+    Action(
+        "answerFinding", "finding", finding_events.FindingAnswered,
+        "finding", record.Finding, _named("finding"),
+        "The member answers, or contests how it was closed; the words go to the directory.",
+        Extra.STATEMENT,
+    ),
+    Action(
+        "closeFinding", "finding", finding_events.FindingClosed,
+        "finding", record.Finding, _named("finding"),
+        "The regulator closes a finding, answered or not.",
+    ),
+    Action(
+        "openCase", "case", inspection_events.CaseOpened,
+        "case", record.Case, _own,
+        "An officer of the regulator opens an inspection case.",
+    ),
+    Action(
+        "approveCase", "case", inspection_events.CaseApproved,
+        "case", record.Case, _named("case"),
+        "A second officer of the regulator approves the case.",
+    ),
+    Action(
+        "resolveIdentities", "look", inspection_events.IdentitiesResolved,
+        "look", record.Look, _own,
+        "An officer of an approved case looks at who officers and enterprises are: first the look "
+        "is on the log, then the names are shown, to whoever signed it.",
+    ),
+    Action(
+        "closeCase", "case", inspection_events.CaseClosed,
+        "case", record.Case, _named("case"),
+        "The case ends; the member inspected sees every look in it.",
     ),
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from graphene.utils.dataloader import DataLoader
@@ -20,15 +20,19 @@ from creditchain.api import authority, submission
 from creditchain.api.authority import Caller, Relation
 from creditchain.api.failure import DoorError, ErrorCode
 from creditchain.api.limits import PAGE_DEFAULT, PAGE_MAX
+from creditchain.api.looking import look_up, untold_cases
 from creditchain.directory import Access, Reader, What
 from creditchain.events import Body, parse_event_object
 from creditchain.events.codes import MemberKind
 from creditchain.ledger import tables
 from creditchain.rulebook.readers import readers
 from creditchain.rulebook.record import (
+    Case,
+    CaseStatus,
     Consortium,
     Enterprise,
     Key,
+    Look,
     Member,
     Objection,
     Officer,
@@ -184,10 +188,25 @@ class Inquiry:
         event_id: str | None = objection.id
         if answer:
             event_id = await self._in_thread(self._answer_id, objection)
+        return await self.words_of(event_id)
+
+    async def words_of(self, event_id: str | None) -> str | None:
+        """The words that went with an event, for whoever may read the record it belongs to."""
         if event_id is None:
             return None
         found = await self._loader("statements", self._statement_rows).load(event_id)
         return None if found is None else cast("str", found.text)
+
+    async def names_in(self, look: Look) -> dict[str, Any]:
+        """What a look on the log shows to the officer who signed it: identities and words.
+
+        Nothing once its case is closed: who repeats an old look gets its receipt and no more.
+        """
+        case = self.doors.ledger.book.get(Case, look.case)
+        if case is None or case.status is not CaseStatus.APPROVED:
+            return {}
+        reader = replace(self.reader, case=case.id)
+        return await self._in_thread(look_up, self.doors, look, reader, self._answer_id)
 
     async def find_enterprise(self, uscc: str) -> Enterprise | None:
         """The enterprise with exactly this code; the look is recorded."""
@@ -214,6 +233,20 @@ class Inquiry:
         self, kind: type[Record], first: int | None, after: str | None, filters: Mapping[str, Any]
     ) -> Page:
         """A page of the records of a kind that the caller may read, by their first entry."""
+        return await self._page(kind, first, after, filters, _rows_of(self.speaker, kind))
+
+    async def looks_in(self, case: Case, first: int | None, after: str | None) -> Page:
+        """A page of the looks in a case that the caller may read."""
+        return await self._page(Look, first, after, {"case": case.id}, [])
+
+    async def _page(
+        self,
+        kind: type[Record],
+        first: int | None,
+        after: str | None,
+        filters: Mapping[str, Any],
+        mine: Sequence[ColumnElement[bool]],
+    ) -> Page:
         speaker = self.speaker
         table = tables.TABLE_OF[kind]
         count = _page_size(first)
@@ -222,7 +255,7 @@ class Inquiry:
         conditions: list[ColumnElement[bool]] = [
             table.c[name] == str(value) for name, value in wanted.items()
         ]
-        conditions += _rows_of(speaker, kind)
+        conditions += mine
         if after is not None:
             place = self.doors.cursors.open(listing, after)
             index, _, last = place.partition(":")
@@ -259,7 +292,8 @@ class Inquiry:
         def fetch() -> list[Access]:
             if speaker.is_regulator:
                 return directory.accesses(after=seq, limit=count + 1)
-            return directory.accesses_of(speaker.actor, after=seq, limit=count + 1)
+            untold = untold_cases(self.doors, speaker.actor)
+            return directory.accesses_of(speaker.actor, after=seq, limit=count + 1, not_in=untold)
 
         rows = await self._in_thread(fetch)
         return Page(

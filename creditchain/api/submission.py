@@ -37,13 +37,15 @@ from creditchain.events import (
 )
 from creditchain.events.enterprise import EnterpriseEnrolled
 from creditchain.events.erasure import DirectoryErased, ReportErased
+from creditchain.events.finding import FindingAnswered
+from creditchain.events.inspection import IdentitiesResolved
 from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.events.officer import OfficerAppointed
 from creditchain.events.order import ReportDelivered
 from creditchain.ledger import Admitted, Refused
 from creditchain.rulebook import decide
 from creditchain.rulebook.readers import member_of
-from creditchain.rulebook.record import Erasure
+from creditchain.rulebook.record import Erasure, Look
 from creditchain.rulebook.refusal import SENTENCES, Refusal, Violation
 from creditchain.seal import PROOF_BYTES_MAX, Sealed, assemble
 
@@ -71,6 +73,8 @@ async def act(
     """
     ledger = inquiry.doors.ledger
     _check_speaks(inquiry, seal["by"])
+    if action.body is IdentitiesResolved and inquiry.speaker.actor != seal["by"]:
+        raise DoorError(ErrorCode.FORBIDDEN, "Names are shown to the officer who signs the look.")
     proof = _proof_of(seal["proof"])
     try:
         event = Event(
@@ -96,7 +100,10 @@ async def act(
     receipt = await _receipt(inquiry, answer, wait_for)
     # Straight from the book's memory, where the commit has just put it.
     record = ledger.book.get(action.kind, action.id_of(event))
-    return {action.field: await inquiry.seen(record), "receipt": receipt}
+    payload = {action.field: await inquiry.seen(record), "receipt": receipt}
+    if isinstance(record, Look):
+        payload |= await inquiry.names_in(record)
+    return payload
 
 
 async def submit_bodies(inquiry: Inquiry, bodies: Sequence[str]) -> list[dict[str, Any]]:
@@ -246,9 +253,11 @@ def _beside(inquiry: Inquiry, event: Event, extra: dict[str, Any] | None) -> _Be
                 lambda: directory.confirm(id, identity),
                 lambda: directory.discard(id, identity),
             )
-        case ObjectionRaised(statement=identity) | ObjectionAnswered(statement=identity) if (
-            extra is not None
-        ):
+        case (
+            ObjectionRaised(statement=identity)
+            | ObjectionAnswered(statement=identity)
+            | FindingAnswered(statement=identity)
+        ) if extra is not None:
             statement = StatementRow(**extra)
             return _row(
                 lambda: directory.put_statement(event.id, statement, identity, now),

@@ -48,6 +48,8 @@ from creditchain.events import consent as consent_events
 from creditchain.events import consortium as consortium_events
 from creditchain.events import enterprise as enterprise_events
 from creditchain.events import erasure as erasure_events
+from creditchain.events import finding as finding_events
+from creditchain.events import inspection as inspection_events
 from creditchain.events import membership as member_events
 from creditchain.events import objection as objection_events
 from creditchain.events import officer as officer_events
@@ -92,6 +94,13 @@ MUTATIONS: Final[Mapping[type[Body], tuple[str, str]]] = {
     erasure_events.BodyErased: ("eraseBody", "erasure"),
     erasure_events.DirectoryErased: ("eraseDirectory", "erasure"),
     erasure_events.ReportErased: ("eraseReport", "erasure"),
+    finding_events.FindingAsked: ("askFinding", "finding"),
+    finding_events.FindingAnswered: ("answerFinding", "finding"),
+    finding_events.FindingClosed: ("closeFinding", "finding"),
+    inspection_events.CaseOpened: ("openCase", "case"),
+    inspection_events.CaseApproved: ("approveCase", "case"),
+    inspection_events.IdentitiesResolved: ("resolveIdentities", "look"),
+    inspection_events.CaseClosed: ("closeCase", "case"),
 }
 """Which mutation says an event, and what its argument is called."""
 
@@ -247,7 +256,7 @@ class Client:
         """The checked receipt of an event, sealed here or before; the same id is never said twice.
 
         `directory` is the row that goes with an appointment (`name`, `salt`) or an enrolment (and
-        `uscc`), `statement` the words of an objection or its answer (`text`, `salt`).
+        `uscc`), `statement` the words of an objection or of an answer (`text`, `salt`).
         """
         sealed = said if isinstance(said, Sealed) else self.signer.seal(said)
         mutation, argument = MUTATIONS[type(sealed.event.body)]

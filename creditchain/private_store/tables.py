@@ -63,7 +63,7 @@ DIRECTORY: Final = Table(
     sqlite_autoincrement=True,
 )
 
-# Who looked at whom. Holds ids only; never erased.
+# Who looked at whom, and in which inspection case if in one. Holds ids only; never erased.
 ACCESS: Final = Table(
     "access",
     METADATA,
@@ -74,6 +74,7 @@ ACCESS: Final = Table(
     Column("what", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("order_id", Text),
+    Column("case_id", Text),
     Index(None, "subject", "seq"),
     Index(None, "member", "seq"),
     Index(None, "actor", "seq"),

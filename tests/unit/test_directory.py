@@ -1,6 +1,7 @@
 """The directory: names and codes that can be found, are recorded when read, and can be erased."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,19 @@ def test_each_look_is_recorded_for_the_subject_and_the_reader(directory: Directo
     ]
     assert [a.subject for a in directory.accesses_by_member("bank-hana", limit=10)] == [one, two]
     assert directory.accesses_by_member("bank-lin", limit=10) == []
+
+
+def test_looks_in_a_case_can_be_left_out_until_they_are_told(directory: Directory):
+    one = enrol(directory, make_row(1))
+    in_case = Reader("of_inspector", "regulator", "case")
+    directory.enterprises([one], BANK, AT)
+    directory.enterprises([one], in_case, AT + 1)
+    directory.enterprises([one], replace(in_case, case="another"), AT + 2)
+    assert sorted(directory.cases_of(one)) == ["another", "case"]
+    assert directory.cases_of("somebody else") == []
+    assert [a.case for a in directory.accesses_of(one, limit=10)] == [None, "case", "another"]
+    told = directory.accesses_of(one, limit=10, not_in=("case",))
+    assert [a.case for a in told] == [None, "another"]
 
 
 def test_an_enterprise_reading_its_own_row_is_no_look(directory: Directory):

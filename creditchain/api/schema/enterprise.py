@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import graphene
 
 from creditchain.api.schema import scalar
+from creditchain.api.schema.code import CODES
 from creditchain.api.schema.field import Info, maybe, maybe_many, one
 from creditchain.api.schema.member import Key, Member
+from creditchain.events import codes
 from creditchain.rulebook import record
 
 
@@ -20,6 +22,7 @@ class Enterprise(graphene.ObjectType):
     region = one(scalar.Region, "GB/T 2260 code of its region.")
     identity = one(scalar.Digest, "Salted fingerprint of the directory row.")
     enrolled_at = one(scalar.Timestamp, "When it was enrolled.")
+    form = maybe(CODES[codes.LegalForm], "What it is in law, if that was said.")
     name = maybe(scalar.Label, "The registered name, for those in relation; the look is recorded.")
     uscc = maybe(
         scalar.Uscc,
@@ -45,7 +48,7 @@ class Enterprise(graphene.ObjectType):
 
 
 class Access(graphene.ObjectType):
-    """One look: who read what about whom, and for which order."""
+    """One look: who read what about whom, and for which order or inspection case."""
 
     at = one(scalar.Timestamp, "When.")
     actor = one(scalar.ActorId, "Who looked.")
@@ -53,6 +56,7 @@ class Access(graphene.ObjectType):
     what = one(graphene.String, "What was read: directory, report or body.")
     subject = one(graphene.String, "Whom or what it was about.")
     order = maybe(scalar.EventId, "The order it was for.")
+    case = maybe(scalar.EventId, "The inspection case it was made in.")
 
     async def resolve_member(access: object, info: Info) -> record.Member | None:
         member: str | None = getattr(access, "member", None)

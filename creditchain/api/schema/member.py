@@ -85,12 +85,12 @@ class Member(graphene.ObjectType):
 
 
 class Officer(graphene.ObjectType):
-    """A person acting for a member; the name is for those in relation only."""
+    """A person acting for a member; the name is for that member only."""
 
     id = one(scalar.OfficerId, "An opaque id.")
     member = one(Member, "The member the officer acts for.")
     roles = many(CODES[codes.Role], "What the officer may do.")
-    name = maybe(scalar.Label, "The name, for the officer's own member and the regulator.")
+    name = maybe(scalar.Label, "The name, for the officer's own member.")
     identity = one(scalar.Digest, "Salted fingerprint of the directory row.")
     appointed_at = one(scalar.Timestamp, "When the member endorsed the officer.")
     dismissed_at = maybe(scalar.Timestamp, "When the member ended it.")

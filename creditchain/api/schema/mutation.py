@@ -11,7 +11,8 @@ from creditchain.api.schema import scalar
 from creditchain.api.schema.code import ReceiptLevel, ReceiptLevels
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
-from creditchain.api.schema.field import Info, many, maybe, one
+from creditchain.api.schema.field import Info, many, maybe, maybe_many, one
+from creditchain.api.schema.finding import Finding
 from creditchain.api.schema.input import (
     EnterpriseNameInput,
     OfficerNameInput,
@@ -19,6 +20,7 @@ from creditchain.api.schema.input import (
     StatementInput,
     input_of,
 )
+from creditchain.api.schema.inspection import Case, Identity, Look, ObjectionWords
 from creditchain.api.schema.log import Receipt, RefusalNote
 from creditchain.api.schema.member import Consortium, Member, Officer
 from creditchain.api.schema.objection import Erasure, Objection
@@ -38,6 +40,9 @@ _OBJECT_OF: Final[dict[type[record.Record], Any]] = {
     record.RecordBatch: RecordBatch,
     record.Objection: Objection,
     record.Erasure: Erasure,
+    record.Finding: Finding,
+    record.Case: Case,
+    record.Look: Look,
 }
 
 _EXTRA: Final[dict[Extra, tuple[str, Any, str]]] = {
@@ -45,6 +50,17 @@ _EXTRA: Final[dict[Extra, tuple[str, Any, str]]] = {
     Extra.ENTERPRISE_NAME: ("directory", EnterpriseNameInput, "The row for the directory."),
     Extra.STATEMENT: ("statement", StatementInput, "The words for the directory."),
 }
+
+
+_SHOWN: Final[dict[type[record.Record], dict[str, Any]]] = {
+    record.Look: {
+        "identities": maybe_many(
+            Identity, "Who they are; null when the case was closed since the look."
+        ),
+        "words": maybe_many(ObjectionWords, "The words read along; null as the identities are."),
+    }
+}
+"""What a mutation shows beside the record, the receipt and the refusal."""
 
 
 class SubmittedEvent(graphene.ObjectType):
@@ -66,6 +82,7 @@ def _payload(action: Action) -> Any:
             action.field: maybe(_OBJECT_OF[action.kind], "The record after the event."),
             "receipt": maybe(Receipt, "Evidence that the event is on the log."),
             "refusal": maybe(RefusalNote, "Why it is not."),
+            **_SHOWN.get(action.kind, {}),
         },
     )
 

@@ -23,8 +23,12 @@ class Objection(graphene.ObjectType):
     order = maybe(scalar.EventId, "The order whose report showed it.")
     status = one(CODES[record.ObjectionStatus], "Whether the holder has answered.")
     outcome = maybe(CODES[codes.ObjectionOutcome], "The answer.")
-    statement = maybe(graphene.String, "The words of the objection; the look is recorded.")
-    answer = maybe(graphene.String, "The words of the answer; the look is recorded.")
+    statement = maybe(
+        graphene.String, "The words of the objection, not for the regulator; the look is recorded."
+    )
+    answer = maybe(
+        graphene.String, "The words of the answer, not for the regulator; the look is recorded."
+    )
     raised_at = one(scalar.Timestamp, "When it was raised.")
     answered_at = maybe(scalar.Timestamp, "When it was answered.")
 

@@ -48,7 +48,7 @@ class Order(graphene.ObjectType):
     status = one(CODES[record.OrderStatus], "Where it stands.")
     orderer = one(Member, "The member that ordered.")
     officer_id = one(scalar.OfficerId, "The officer that ordered.")
-    officer = maybe(Officer, "The officer that ordered, for the orderer itself and the regulator.")
+    officer = maybe(Officer, "The officer that ordered, for members.")
     enterprise = one(Enterprise, "The subject.")
     agency = one(Member, "The agency that is asked.")
     product = one(Product, "What was ordered.")

@@ -12,6 +12,8 @@ from creditchain.api.schema.connection import connection_of, page_arguments
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Access, Enterprise
 from creditchain.api.schema.field import Info, maybe, one
+from creditchain.api.schema.finding import Finding
+from creditchain.api.schema.inspection import Case
 from creditchain.api.schema.log import Counters, Log, LoggedEvent, Receipt
 from creditchain.api.schema.member import Consortium, Member, Officer
 from creditchain.api.schema.objection import Objection
@@ -84,7 +86,7 @@ _MEMBERS: Final = _page_of(
 _OFFICERS: Final = _page_of(
     record.Officer,
     Officer,
-    "The officers the caller may see: its own member's; all for the regulator.",
+    "The officers of the caller's member; all for the regulator.",
     member=graphene.Argument(scalar.MemberId, description="Only of this member."),
 )
 _PRODUCTS: Final = _page_of(
@@ -124,6 +126,22 @@ _OBJECTIONS: Final = _page_of(
     enterprise=graphene.Argument(scalar.EnterpriseId, description="Only of this enterprise."),
     holder=graphene.Argument(scalar.MemberId, description="Only against this holder."),
 )
+_FINDINGS: Final = _page_of(
+    record.Finding,
+    Finding,
+    "The findings the caller's member is asked about; all for the regulator.",
+    status=graphene.Argument(CODES[record.FindingStatus], description="Only those that far."),
+    member=graphene.Argument(scalar.MemberId, description="Only those asked of this member."),
+    severity=graphene.Argument(CODES[codes.Severity], description="Only those weighing so."),
+    digest=graphene.Argument(scalar.Digest, description="Only this finding, as often as asked."),
+)
+_CASES: Final = _page_of(
+    record.Case,
+    Case,
+    "The closed inspection cases about the caller's member; all cases for the regulator.",
+    status=graphene.Argument(CODES[record.CaseStatus], description="Only those standing so."),
+    member=graphene.Argument(scalar.MemberId, description="Only those about this member."),
+)
 
 
 class Query(graphene.ObjectType):
@@ -139,7 +157,7 @@ class Query(graphene.ObjectType):
     members = _MEMBERS
     officer = maybe(
         Officer,
-        "An officer of the caller's own member; any for the regulator.",
+        "An officer, for members: who may check a signature; the name is for its own member.",
         args=_id(scalar.OfficerId, "The officer's id."),
         resolver=_by_id(record.Officer),
     )
@@ -159,8 +177,8 @@ class Query(graphene.ObjectType):
     )
     find_enterprise = maybe(
         Enterprise,
-        "The enterprise with exactly this code, for banks, agencies, judicial members and the "
-        "regulator; the look is recorded and the enterprise sees it.",
+        "The enterprise with exactly this code, for banks, agencies and judicial members; the look "
+        "is recorded and the enterprise sees it.",
         args={"uscc": graphene.Argument(scalar.Uscc, required=True, description="Its code.")},
     )
     consent = maybe(
@@ -188,9 +206,24 @@ class Query(graphene.ObjectType):
         resolver=_by_id(record.Objection),
     )
     objections = _OBJECTIONS
+    finding = maybe(
+        Finding,
+        "A finding that was asked.",
+        args=_id(scalar.EventId, "The id of the event that asked."),
+        resolver=_by_id(record.Finding),
+    )
+    findings = _FINDINGS
+    case = maybe(
+        Case,
+        "An inspection case.",
+        args=_id(scalar.EventId, "Its id."),
+        resolver=_by_id(record.Case),
+    )
+    cases = _CASES
     accesses = one(
         connection_of(Access, "Access"),
-        "Who looked at the caller, the oldest first; at everyone for the regulator.",
+        "Who looked at the caller, the oldest first; at everyone for the regulator. A look in an "
+        "inspection case is shown, at its place, once the case is closed.",
         args=page_arguments(),
     )
     event = maybe(

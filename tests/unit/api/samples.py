@@ -26,6 +26,13 @@ from creditchain.events.enterprise import (
     EnterpriseEnrolled,
 )
 from creditchain.events.erasure import BodyErased, DirectoryErased, ReportErased
+from creditchain.events.finding import FindingAnswered, FindingAsked, FindingClosed
+from creditchain.events.inspection import (
+    CaseApproved,
+    CaseClosed,
+    CaseOpened,
+    IdentitiesResolved,
+)
 from creditchain.events.membership import (
     MemberAdmitted,
     MemberKeyAdded,
@@ -155,6 +162,25 @@ def sample(town: Town, type_: type[Body], actor: str, order: str, consent: str) 
             DirectoryErased(opaque("en", "nobody"), codes.ErasureGround.SUBJECT_REQUEST), None
         ),
         ReportErased: (ReportErased(new_id(), codes.ErasureGround.COURT_ORDER), None),
+        FindingAsked: (
+            FindingAsked(
+                digest("finding"), "C01", "bank-hana", codes.Severity.LOW, town.clock() + DAY_MS,
+                (1, 20), "delta/1",
+            ),
+            None,
+        ),
+        FindingAnswered: (
+            FindingAnswered(new_id(), codes.FindingReply.CONTESTED, identity(words)), words
+        ),
+        FindingClosed: (FindingClosed(new_id(), codes.FindingOutcome.NOTED), None),
+        CaseOpened: (
+            CaseOpened("N 1", "bank-hana", codes.CaseMatter.ROUTINE, (digest("finding"),)), None
+        ),
+        CaseApproved: (CaseApproved(new_id()), None),
+        IdentitiesResolved: (
+            IdentitiesResolved(new_id(), (acme,), codes.LookGround.SAMPLE, (new_id(),)), None
+        ),
+        CaseClosed: (CaseClosed(new_id()), None),
     }  # fmt: skip
     return bodies[type_]
 
@@ -191,6 +217,8 @@ def variables_of(town: Town, name: str, actor: str, order: str, consent: str) ->
         "OrderToServe": {"id": order},
         "RecordBatch": {"id": new_id()},
         "Objection": {"id": new_id()},
+        "Finding": {"id": new_id()},
+        "Case": {"id": new_id()},
         "Event": {"index": 1},
         "Receipt": {"id": order},
     }.get(name, {"first": 5} if "$first" in load_operation(name) else {})
