@@ -12,10 +12,11 @@ from regulator.audit.consent import CONSENT_RULES
 from regulator.audit.engine import Agenda, Audit, DictFacts, HeapAgenda, WakeUp
 from regulator.audit.finding import AuditFinding, Cited
 from regulator.audit.history import Facts
+from regulator.audit.members import MEMBER_RULES
 from regulator.audit.pack import BadPack, Pack, parse_pack
 from regulator.audit.rule import Concern, Due, Regime, Rule, Said, Severity, View
 
-AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (*CONSENT_RULES,)
+AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (*CONSENT_RULES, *MEMBER_RULES)
 
 __all__ = [
     "AUDIT_RULES",

@@ -201,9 +201,10 @@ class Consortium:
             ),
         )
         for member, kind in ((self.bank, MemberKind.BANK), (self.agency, MemberKind.AGENCY)):
+            filing, key = f"filing of {member.id}", member.key.public
             self.admit(
                 self.regulator,
-                MemberAdmitted(member.id, kind, member.id, "440100", member.key.public),
+                MemberAdmitted(member.id, kind, member.id, "440100", key, filing),
             )
         self.admit(self.bank, MemberKeyAdded("bank-hana", self.seal_key.public))
         for member, officer, role in (
