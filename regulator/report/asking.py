@@ -36,7 +36,7 @@ _SEED_BITS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far the observer is. Times in ms; `audited` is None when no audit has begun.
+    """How far the copy is, and when the log began and last said something; times in ms.
 
     `seen_at_ms` is the latest moment up to which the copy is known to hold everything: the log's
     own time, or, where the log is quiet, a while before our last cosignature over what we hold.
@@ -44,8 +44,8 @@ class Standing:
 
     size: int
     begun_at_ms: int
+    last_at_ms: int
     seen_at_ms: int
-    audited: int | None
 
 
 def read_standing(folder: Path) -> Standing:
@@ -56,10 +56,7 @@ def read_standing(folder: Path) -> Standing:
             "SELECT coalesce(max(time_s), 0) FROM head WHERE size <= ?", (size,)
         ).one()
         begun = _time_of(connection, 0) if size else 0
-    audit = _read_audit(folder)
-    return Standing(
-        size, begun, max(last_at, witnessed * 1000 - SETTLE_MS), audit[0] if audit else None
-    )
+    return Standing(size, begun, last_at, max(last_at, witnessed * 1000 - SETTLE_MS))
 
 
 def scope_of(
