@@ -104,10 +104,12 @@ def open_session(
     zone: str = ZONE,
     memory_mib: int = MEMORY_MIB,
     threads: int | None = None,
+    writes_to: Path | None = None,
 ) -> Iterator[Session]:
     """The views over the first `size` entries (all, by default) of the copy in `folder`.
 
-    Brings the export up to date first. Raises `AnalyticsUnusable` and what `refreshed` does.
+    `writes_to` is a folder that may be written to, where something is handed out. Brings the export
+    up to date first. Raises `AnalyticsUnusable` and what `refreshed` does.
     """
     with refreshed(folder) as exported:
         if size is None:
@@ -128,7 +130,8 @@ def open_session(
         with duckdb.connect(config=config) as base:
             try:
                 _make_views(base, folder, room, exported.origin, size, zone)
-                base.execute(f"SET allowed_directories = [{quoted(room)}]")
+                reached = [quoted(path.absolute()) for path in (room, writes_to) if path]
+                base.execute(f"SET allowed_directories = [{', '.join(reached)}]")
                 base.execute("SET enable_external_access = false")
                 base.execute("SET lock_configuration = true")
             except (OSError, sqlite3.Error, duckdb.Error) as error:

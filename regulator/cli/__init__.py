@@ -14,6 +14,7 @@ import typer
 
 from regulator.cli.observing import check, export, follow, init, serve, status
 from regulator.cli.running import DATABASE, NO_ANSWER, UNFIT, WRONG
+from regulator.cli.sql import sql
 from regulator.cli.submit import submit
 
 __all__ = ["DATABASE", "NO_ANSWER", "UNFIT", "WRONG", "app", "main"]
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (init, serve, follow, status, export, check, submit):
+for command in (init, serve, follow, status, export, check, submit, sql):
     app.command()(command)
 
 
