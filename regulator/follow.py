@@ -77,7 +77,10 @@ _log = structlog.get_logger("regulator.follow")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the observer is, for `/status`; `trusted` is the largest head found consistent."""
+    """How far the observer is, for `/status`; `trusted` is the largest head found consistent.
+
+    `fault_is_ours`: the fault lies with our disk or processes, not with the hub or what is between.
+    """
 
     size: int
     root: bytes
@@ -87,6 +90,7 @@ class Progress:
     fault: str | None
     fault_at_s: float | None
     seen_at_s: float | None
+    fault_is_ours: bool = False
 
 
 class Follower:
@@ -126,6 +130,7 @@ class Follower:
         self._older_since: float | None = None
         self._fault: str | None = None
         self._fault_at_s: float | None = None
+        self._fault_is_ours = False
         self._seen_at_s: float | None = None
 
     async def __aenter__(self) -> Self:
@@ -139,6 +144,11 @@ class Follower:
     def cosigner(self) -> Cosigner:
         """What the door asks, through `write`."""
         return self._cosigner
+
+    @property
+    def feed(self) -> Feed:
+        """The log as it is read."""
+        return self._feed
 
     async def write(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in the writer's thread, after what it is doing now."""
@@ -177,6 +187,7 @@ class Follower:
             self._fault,
             self._fault_at_s,
             self._seen_at_s,
+            self._fault is not None and self._fault_is_ours,
         )
 
     async def run(self) -> None:
@@ -214,17 +225,17 @@ class Follower:
             self._note_fault(str(error))
             return False
         except Behind as error:
-            self._note_fault(str(error))
+            self._note_fault(str(error), ours=True)
             return False
         except BrokenProcessPool:
-            self._note_fault("the processes that open packages were killed twice")
+            self._note_fault("the processes that open packages were killed twice", ours=True)
             return False
         except DatabaseError as error:
             # A full disk, most likely: nothing was stored, and it is tried again.
-            self._note_fault(f"the database cannot be written: {error.orig}")
+            self._note_fault(f"the database cannot be written: {error.orig}", ours=True)
             return False
         except RegisterNotWritten as error:
-            self._note_fault(f"the register cannot be written: {error}")
+            self._note_fault(f"the register cannot be written: {error}", ours=True)
             return False
         self._fault = None
         return True
@@ -450,10 +461,10 @@ class Follower:
         if await self.write(self._mirror.find, finding):
             _announce([finding])
 
-    def _note_fault(self, text: str) -> None:
+    def _note_fault(self, text: str, *, ours: bool = False) -> None:
         if text != self._fault:
             _log.warning("cannot follow", problem=text)
-        self._fault, self._fault_at_s = text, self._clock()
+        self._fault, self._fault_at_s, self._fault_is_ours = text, self._clock(), ours
 
 
 def announce_findings(found: list[Finding]) -> None:
