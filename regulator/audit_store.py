@@ -76,6 +76,7 @@ class StoredFacts:
         self._connection = connection
         self._known: OrderedDict[tuple[type[Any], str], Any] = OrderedDict()
         self._changed: dict[tuple[type[Any], str], Any] = {}
+        self._kinds: dict[str, type[Any]] = {}
 
     def get(self, kind: type[F], id: str) -> F | None:
         """The fact of this kind and id; None if there is none."""
@@ -121,6 +122,8 @@ class StoredFacts:
             self._known.popitem(last=False)
 
     def _read(self, kind: type[F], id: str) -> F | None:
+        # Kinds are stored by name: two of one name would read each other's facts.
+        assert self._kinds.setdefault(kind.__name__, kind) is kind, kind
         row = self._connection.execute(
             "SELECT json FROM fact WHERE kind = ? AND id = ?", (kind.__name__, id)
         ).fetchone()

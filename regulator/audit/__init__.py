@@ -9,14 +9,23 @@ one that triggers it and one that must not.
 from typing import Any, Final
 
 from regulator.audit.consent import CONSENT_RULES
+from regulator.audit.delivery import DELIVERY_RULES
 from regulator.audit.engine import Agenda, Audit, DictFacts, HeapAgenda, WakeUp
 from regulator.audit.finding import AuditFinding, Cited
 from regulator.audit.history import Facts
+from regulator.audit.log import LOG_RULES
 from regulator.audit.members import MEMBER_RULES
 from regulator.audit.pack import BadPack, Pack, parse_pack
 from regulator.audit.rule import Concern, Due, Regime, Rule, Said, Severity, View
+from regulator.audit.use import USE_RULES
 
-AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (*CONSENT_RULES, *MEMBER_RULES)
+AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (
+    *CONSENT_RULES,
+    *USE_RULES,
+    *MEMBER_RULES,
+    *DELIVERY_RULES,
+    *LOG_RULES,
+)
 
 __all__ = [
     "AUDIT_RULES",

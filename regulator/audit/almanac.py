@@ -60,3 +60,8 @@ class Almanac:
 def day_number(text: str) -> int:
     """The day number of an ISO date; raises ValueError."""
     return (date.fromisoformat(text) - _EPOCH).days
+
+
+def day_text(day: int) -> str:
+    """The ISO date of a day number, the inverse of `day_number`."""
+    return (_EPOCH + timedelta(days=day)).isoformat()

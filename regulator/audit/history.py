@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from creditchain.events import Body
+from creditchain.events.codes import LegalForm
 from creditchain.events.consent import (
     ConsentExpired,
     ConsentGranted,
@@ -384,8 +385,8 @@ def _dismiss(facts: Facts, said: Said, body: OfficerDismissed) -> None:
 
 def _enrol(facts: Facts, said: Said, body: EnterpriseEnrolled) -> None:
     vouched_by = member_of(facts, said.by) or said.by
-    # The form is of a later version of the event; a sole trader is a person before the law.
-    is_person = int(getattr(body, "form", None) == "SOLE_TRADER")
+    # A sole trader is a person before the law.
+    is_person = int(body.form is LegalForm.SOLE_TRADER)
     facts.put(
         Enterprise(
             body.enterprise,

@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.stories.story import FOLDER, BookReader, read_story, run_story
 from regulator.audit import AUDIT_RULES
-from tests.stories.audited import play
+from tests.stories.audited import play, story_lines
 
 STORIES = sorted(path.stem for path in (FOLDER / "audit").glob("*.story"))
 RULES = {rule.code: rule for rule in AUDIT_RULES}
@@ -17,7 +17,7 @@ def test_each_rule_has_both_its_stories_and_no_story_is_left_over():
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_rulebook_answers_as_the_audit_story_tells(name: str):
-    assert run_story(read_story(f"audit/{name}"), BookReader)
+    assert run_story(story_lines(read_story(f"audit/{name}")), BookReader)
 
 
 @pytest.mark.parametrize("name", STORIES)
