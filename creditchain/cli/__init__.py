@@ -19,6 +19,7 @@ from creditchain.cli.agency import agency_app, product_app
 from creditchain.cli.consent import consent_app
 from creditchain.cli.enterprise import enrol, objection_app
 from creditchain.cli.evidence import evidence
+from creditchain.cli.finding import case_app, finding_app
 from creditchain.cli.hub import found, hub_app
 from creditchain.cli.keys import keys_app
 from creditchain.cli.log import ask, log_app, watch
@@ -53,6 +54,8 @@ for group in (
     report_app,
     records_app,
     objection_app,
+    finding_app,
+    case_app,
     agency_app,
     verify_app,
     log_app,

@@ -32,19 +32,24 @@ def enrol(
     region: Annotated[str, typer.Option(help="GB/T 2260 code.")],
     key: KeyFile,
     authority: Annotated[Path, typer.Option(help="The paper that proves the person's authority.")],
+    form: Annotated[
+        str | None, typer.Option(help="ENTERPRISE, SOLE_TRADER or COOPERATIVE.")
+    ] = None,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Vouch for an enterprise: a fresh opaque id, and the key its authorised person signs with."""
     from creditchain.client.fresh import fresh_enterprise_id, fresh_row, fresh_salt
     from creditchain.events import b64u, unb64u
+    from creditchain.events.codes import LegalForm
     from creditchain.events.enterprise import EnterpriseEnrolled
     from creditchain.fingerprint import fingerprint
 
     enterprise, (row, identity) = fresh_enterprise_id(), fresh_row(name=name, uscc=uscc_of(uscc))
     salt = fresh_salt()
     paper = b64u(fingerprint(unb64u(salt), read_file(authority)))
-    body = EnterpriseEnrolled(enterprise, identity, region, public_key_in(key), paper)
+    in_law = None if form is None else code_of(LegalForm, form)
+    body = EnterpriseEnrolled(enterprise, identity, region, public_key_in(key), paper, in_law)
     # Whoever keeps the paper needs its salt, to show one day that it is the one.
     told = {"enterprise": enterprise, "authoritySalt": salt}
     say(profile, as_json, body, told, directory=row)

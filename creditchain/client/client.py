@@ -258,7 +258,23 @@ class Client:
         `directory` is the row that goes with an appointment (`name`, `salt`) or an enrolment (and
         `uscc`), `statement` the words of an objection or of an answer (`text`, `salt`).
         """
-        sealed = said if isinstance(said, Sealed) else self.signer.seal(said)
+        receipt, _ = await self.submit_and_read(
+            said if isinstance(said, Sealed) else self.signer.seal(said),
+            wait_for=wait_for,
+            directory=directory,
+            statement=statement,
+        )
+        return receipt
+
+    async def submit_and_read(
+        self,
+        sealed: Sealed,
+        *,
+        wait_for: Level = Level.CHECKPOINTED,
+        directory: Mapping[str, str] | None = None,
+        statement: Mapping[str, str] | None = None,
+    ) -> tuple[Receipt, Mapping[str, Any]]:
+        """As `submit`, with the whole answer beside the receipt: what the hub shows, unchecked."""
         mutation, argument = MUTATIONS[type(sealed.event.body)]
         variables: dict[str, Any] = {
             argument: format_fields(sealed.event.body),
@@ -276,7 +292,7 @@ class Client:
                 facts = {**error.facts, "id": sealed.event.id}
                 raise NotObserved(error.code, error.message, facts) from None
             raise
-        return self._answer(sealed, data, wait_for)
+        return self._answer(sealed, data, wait_for), data
 
     async def submit_many(self, sealed: Sequence[Sealed]) -> list[Receipt | RefusedByHub]:
         """The answer to each sealed event, in their order; a refusal is returned, not raised."""
