@@ -106,10 +106,11 @@ class Sealed:
 class Claim(NamedTuple):
     """An event in canonical form and its signature by a key recorded for its author, unverified.
 
-    It is the event of that key's owner if and only if `holds` says so.
+    It is the event of that key's owner if and only if `holds` says so. `kid` is the thumbprint.
     """
 
     event: Event
+    kid: str
     key: PublicKey
     signature: bytes
     message: bytes
@@ -293,7 +294,7 @@ def _kid_if_holding(claim: Claim) -> str:
     """The thumbprint of the key that signed; raises `BadSeal`."""
     if not claim.holds():
         raise BadSeal(SealFault.SIGNATURE_INVALID, claim.event)
-    return claim.key.kid
+    return claim.kid
 
 
 def _claim(event: Event, payload: bytes, proof: object, find_key: FindKey) -> Claim:
@@ -320,7 +321,7 @@ def _claim_of_jws(event: Event, payload: bytes, proof: str, find_key: FindKey) -
     # The key record names the algorithm; a header that says otherwise is not negotiated with.
     if key is None or key.kid != kid or key.alg != alg:
         raise BadSeal(SealFault.KEY_UNKNOWN, event)
-    return Claim(event, key, signature, signing_input(header, payload))
+    return Claim(event, kid, key, signature, signing_input(header, payload))
 
 
 @lru_cache(maxsize=8192)
@@ -389,7 +390,7 @@ def _claim_of_assertion(
     )
     if not fits:
         raise BadSeal(SealFault.SIGNATURE_INVALID, event)
-    return Claim(event, key, signature, data + hashlib.sha256(client).digest())
+    return Claim(event, key.kid, key, signature, data + hashlib.sha256(client).digest())
 
 
 def _client_data(data: bytes) -> Any:

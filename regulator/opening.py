@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import signal
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final, NamedTuple
+from typing import Final
 
 from creditchain.events import PublicKey
 from creditchain.seal import Claim
 from creditchain.tlog.merkle import leaf_hashes_of
 from creditchain.tlog.tile import BadBundle, parse_bundle
 from regulator.replay import Keys, Opened, open_package, read_package
+from regulator.verifying import KeyFields, begin, verify
 
 KEYS_REMEMBERED: Final = 16_384
 """Per process; more than the query users of the largest known chain (14,700)."""
@@ -114,21 +113,26 @@ class Openers:
         if self._processes == 0 or len(bodies) <= HERE_MAX:
             return await asyncio.to_thread(open_package, entries, bodies, keys)
         read = await asyncio.to_thread(read_package, entries, bodies, keys)
-        claims = [claim for _, claim in read if claim is not None]
-        verdicts = iter(await self._verify(_sent(claims)))
+        verdicts = iter(await self._verify([claim for _, claim in read if claim is not None]))
         return [
             opened if claim is None or next(verdicts) else opened.forged() for opened, claim in read
         ]
 
-    async def _verify(self, claims: _Sent) -> bytes:
+    async def _verify(self, claims: Sequence[Claim]) -> bytes:
         """One byte for each claim: 1 if it holds, else 0."""
+        known: dict[KeyFields, int] = {}
+        numbers = [known.setdefault((k.alg, k.x, k.y), len(known)) for _, _, k, _, _ in claims]
+        signatures = [claim.signature for claim in claims]
+        messages = [claim.message for claim in claims]
         loop = asyncio.get_running_loop()
         for attempt in (1, 2):
             pool = self._pool
             if pool is None:
                 pool = self._pool = self._start()
             try:
-                return await loop.run_in_executor(pool, _verify_there, claims)
+                return await loop.run_in_executor(
+                    pool, verify, list(known), numbers, signatures, messages
+                )
             except BrokenProcessPool:
                 # A process was killed (out of memory, an operator): its work is done again, once.
                 if self._pool is pool:
@@ -143,52 +147,5 @@ class Openers:
             self._processes,
             # Never fork: this process has threads, sockets and a database open.
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
+            initializer=begin,
         )
-
-
-def _begin() -> None:
-    """In a new process: interrupts are for the parent to handle, and its end is ours."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # The queue of a parent that was killed never closes: we would wait at it for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
-
-
-class _Sent(NamedTuple):
-    """Claims without their events, in parallel lists; `numbers` say which of the keys is each's.
-
-    Plain values: of classes, pickle makes ten times the work.
-    """
-
-    keys: list[tuple[str, str, str | None]]
-    numbers: list[int]
-    signatures: list[bytes]
-    messages: list[bytes]
-
-
-def _sent(claims: Sequence[Claim]) -> _Sent:
-    known: dict[tuple[str, str, str | None], int] = {}
-    numbers = [known.setdefault((k.alg, k.x, k.y), len(known)) for _, k, _, _ in claims]
-    return _Sent(
-        list(known),
-        numbers,
-        [claim.signature for claim in claims],
-        [claim.message for claim in claims],
-    )
-
-
-def _verify_there(sent: _Sent) -> bytes:
-    keys = [PublicKey(*key) for key in sent.keys]
-    return bytes(
-        keys[number].verifies(signature, message)
-        for number, signature, message in zip(
-            sent.numbers, sent.signatures, sent.messages, strict=True
-        )
-    )

@@ -155,7 +155,7 @@ def _read_one(entry: bytes, body: bytes, find: FindKey) -> tuple[Opened, Claim |
         return Opened(at, commitment, None, None, FindingCode.BODY_MALFORMED, str(error)), None
     except BadSeal as error:
         return Opened(at, commitment, error.event, None, _FAULTS[error.fault], ""), None
-    return Opened(at, commitment, claim.event, claim.key.kid, None, ""), claim
+    return Opened(at, commitment, claim.event, claim.kid, None, ""), claim
 
 
 class Replay:

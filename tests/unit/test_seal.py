@@ -504,6 +504,11 @@ STORY_SIGNERS = (
     "of_tao",
     "of_cai",
     "of_cui",
+    "of_qi",
+    "of_su",
+    "of_ren",
+    "of_tai",
+    "of_rui",
     "en_acme",
     "en_lotus",
 )
