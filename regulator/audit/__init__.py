@@ -16,6 +16,7 @@ from regulator.audit.history import Facts
 from regulator.audit.log import LOG_RULES
 from regulator.audit.members import MEMBER_RULES
 from regulator.audit.pack import BadPack, Pack, parse_pack
+from regulator.audit.privacy import PRIVACY_RULES
 from regulator.audit.rule import Concern, Due, Regime, Rule, Said, Severity, View
 from regulator.audit.use import USE_RULES
 
@@ -24,6 +25,7 @@ AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (
     *USE_RULES,
     *MEMBER_RULES,
     *DELIVERY_RULES,
+    *PRIVACY_RULES,
     *LOG_RULES,
 )
 
