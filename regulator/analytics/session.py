@@ -27,10 +27,9 @@ from creditchain.events import b64u
 from regulator.analytics.columns import COLUMNS
 from regulator.analytics.export import AnalyticsUnusable, Exported, quoted, refreshed
 from regulator.analytics.views import NAMES, views
+from regulator.audit_store import AUDIT_NAME
+from regulator.finding import ABOUT_OURSELVES
 from regulator.observer import DATABASE_NAME
-
-AUDIT_NAME: Final = "audit.db"
-"""The audit's own database, beside `observer.db`; there may be none."""
 
 MEMORY_MIB: Final = 1_024
 """What a session may take; beyond it DuckDB goes to disk, in the session's own folder."""
@@ -49,7 +48,8 @@ ZONE: Final = "Asia/Shanghai"
 
 _SESSION: Final = ".session-"
 _INTEGRITY: Final = (
-    "finding VARCHAR, code VARCHAR, idx BIGINT, detail VARCHAR, certain BOOLEAN, evidence VARCHAR"
+    "finding VARCHAR, code VARCHAR, idx BIGINT, detail VARCHAR, certain BOOLEAN, "
+    "evidence VARCHAR, ours BOOLEAN"
 )
 _AUDIT: Final = (
     "finding VARCHAR, code VARCHAR, severity VARCHAR, pack VARCHAR, idx BIGINT, at_ms BIGINT, "
@@ -102,14 +102,16 @@ def open_session(
     *,
     size: int | None = None,
     zone: str = ZONE,
+    pack: str | None = None,
     memory_mib: int = MEMORY_MIB,
     threads: int | None = None,
     writes_to: Path | None = None,
 ) -> Iterator[Session]:
     """The views over the first `size` entries (all, by default) of the copy in `folder`.
 
-    `writes_to` is a folder that may be written to, where something is handed out. Brings the export
-    up to date first. Raises `AnalyticsUnusable` and what `refreshed` does.
+    Audit findings are those under the rule pack `pack` (`name@version`), by default the one in
+    force. `writes_to` is a folder that may be written to, where something is handed out. Brings the
+    export up to date first. Raises `AnalyticsUnusable` and what `refreshed` does.
     """
     with refreshed(folder) as exported:
         if size is None:
@@ -129,7 +131,9 @@ def open_session(
         }
         with duckdb.connect(config=config) as base:
             try:
-                _make_views(base, folder, room, exported.origin, size, zone)
+                _make_entries(base, room, exported.origin, size, zone)
+                _load_findings(base, folder, room, size, pack)
+                _make_views(base)
                 reached = [quoted(path.absolute()) for path in (room, writes_to) if path]
                 base.execute(f"SET allowed_directories = [{', '.join(reached)}]")
                 base.execute("SET enable_external_access = false")
@@ -172,8 +176,8 @@ def _clear(target: Path) -> None:
             os.close(lock)
 
 
-def _make_views(
-    base: duckdb.DuckDBPyConnection, folder: Path, room: Path, origin: str, size: int, zone: str
+def _make_entries(
+    base: duckdb.DuckDBPyConnection, room: Path, origin: str, size: int, zone: str
 ) -> None:
     base.execute("SET TimeZone = 'UTC'")
     if size:
@@ -193,18 +197,23 @@ def _make_views(
     local = f"timezone({quoted(zone)}, timezone('UTC', moment))"
     base.execute(f"CREATE MACRO day_of(moment) AS CAST({local} AS DATE)")
     base.execute(f"CREATE MACRO month_of(moment) AS CAST(date_trunc('month', {local}) AS DATE)")
-    _load_findings(base, folder, room, size)
+
+
+def _make_views(base: duckdb.DuckDBPyConnection) -> None:
     for view in views():
         if view.name in NAMES:
             base.execute(f"CREATE VIEW {view.name} AS {view.sql}")
 
 
-def _load_findings(base: duckdb.DuckDBPyConnection, folder: Path, room: Path, size: int) -> None:
+def _load_findings(
+    base: duckdb.DuckDBPyConnection, folder: Path, room: Path, size: int, pack: str | None
+) -> None:
     base.execute(f"CREATE TABLE integrity_finding ({_INTEGRITY})")
     base.execute(f"CREATE TABLE audit_finding ({_AUDIT})")
     _load(base, room, "integrity_finding", _INTEGRITY, _integrity(folder / DATABASE_NAME, size))
     if (folder / AUDIT_NAME).exists():
-        _load(base, room, "audit_finding", _AUDIT, _audited(folder / AUDIT_NAME, size))
+        found = _audited(folder / AUDIT_NAME, size, pack)
+        _load(base, room, "audit_finding", _AUDIT, found)
 
 
 def _load(
@@ -227,9 +236,9 @@ def _load(
     path.unlink()
 
 
-def _read(path: Path, query: str, size: int) -> Iterator[Any]:
+def _read(path: Path, query: str, given: tuple[object, ...]) -> Iterator[Any]:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        cursor = connection.execute(query, (size,))
+        cursor = connection.execute(query, given)
         while rows := cursor.fetchmany(FINDINGS_READ):
             yield from rows
 
@@ -240,7 +249,7 @@ def _integrity(path: Path, size: int) -> Iterator[dict[str, Any]]:
         "SELECT digest, code, idx, detail, certain, evidence FROM finding "
         "WHERE coalesce(idx, size - 1) < ? ORDER BY coalesce(idx, -1), digest"
     )
-    for digest, code, idx, detail, certain, evidence in _read(path, query, size):
+    for digest, code, idx, detail, certain, evidence in _read(path, query, (size,)):
         yield {
             "finding": b64u(digest),
             "code": code,
@@ -248,23 +257,25 @@ def _integrity(path: Path, size: int) -> Iterator[dict[str, Any]]:
             "detail": detail or None,
             "certain": bool(certain),
             "evidence": evidence,
+            "ours": code in ABOUT_OURSELVES,
         }
 
 
-def _audited(path: Path, size: int) -> Iterator[dict[str, Any]]:
+def _audited(path: Path, size: int, pack: str | None) -> Iterator[dict[str, Any]]:
     query = (
         "SELECT digest, code, severity, pack, at_index, at_ms, member, officer, certain, json "
-        "FROM finding WHERE at_index < ? ORDER BY at_index, digest"
+        "FROM finding WHERE at_index < ? AND pack = coalesce(?, (SELECT label FROM progress)) "
+        "ORDER BY at_index, digest"
     )
-    for digest, code, severity, pack, idx, at_ms, member, officer, certain, text in _read(
-        path, query, size
+    for digest, code, severity, under, idx, at_ms, member, officer, certain, text in _read(
+        path, query, (size, pack)
     ):
         value = json.loads(text)
         yield {
             "finding": b64u(digest),
             "code": code,
             "severity": severity,
-            "pack": pack,
+            "pack": under,
             "idx": idx,
             "at_ms": at_ms,
             "member": member,

@@ -2,9 +2,10 @@
 -- log.
 --
 -- finding: its id, the digest that events cite
--- origin: INTEGRITY or AUDIT
+-- origin: INTEGRITY, AUDIT, OBSERVER (about ourselves), or LOG: asked about on the log, not found
+--   here under this rule pack
 -- code: what is wrong
--- severity: LOW, MEDIUM or HIGH; HIGH for integrity
+-- severity: LOW, MEDIUM or HIGH; HIGH for integrity, LOW for what is about ourselves
 -- pack: rule pack and version; NULL for integrity
 -- idx: the entry at which it was found; NULL when it is about the tree
 -- found_at: when the log admitted that entry, UTC
@@ -23,7 +24,8 @@
 -- outcome: REMEDIED, UNFOUNDED, SANCTIONED or NOTED
 -- overdue: whether the answer is late, by the log's own time
 WITH asked AS (
-  SELECT finding, asked_id, idx, at_ms, answer_by_ms, member FROM entries
+  SELECT finding, asked_id, idx, at_ms, answer_by_ms, member, code, severity, pack, entries
+  FROM entries
   WHERE type = 'FindingAsked' AND has_body
   QUALIFY row_number() OVER (PARTITION BY finding ORDER BY idx DESC) = 1
 ), answered AS (
@@ -37,9 +39,16 @@ WITH asked AS (
     f.officer, f.certain, f.entries, f.detail
   FROM audit_finding f
   UNION ALL
-  SELECT f.finding, 'INTEGRITY', f.code, 'HIGH', NULL, f.idx, e.at_ms, NULL, NULL, f.certain,
+  SELECT f.finding, CASE WHEN f.ours THEN 'OBSERVER' ELSE 'INTEGRITY' END, f.code,
+    CASE WHEN f.ours THEN 'LOW' ELSE 'HIGH' END, NULL, f.idx, e.at_ms, NULL, NULL, f.certain,
     CASE WHEN f.idx IS NULL THEN []::BIGINT[] ELSE [f.idx] END, f.detail
   FROM integrity_finding f LEFT JOIN entries e ON f.idx = e.idx
+  UNION ALL
+  SELECT a.finding, 'LOG', a.code, a.severity, a.pack, e.idx, e.at_ms, a.member, NULL, true,
+    coalesce(a.entries, []::BIGINT[]), NULL
+  FROM asked a ANTI JOIN (SELECT finding FROM audit_finding UNION ALL
+    SELECT finding FROM integrity_finding) f ON a.finding = f.finding
+  LEFT JOIN entries e ON a.entries[1] = e.idx
 )
 SELECT f.finding, f.origin, f.code, f.severity, f.pack, f.idx,
   make_timestamp_ms(f.at_ms) AS found_at,
