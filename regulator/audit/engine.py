@@ -122,7 +122,7 @@ class Audit:
             if rule is not None and rule.due is not None:
                 due = Due(index, at, wake_up.due_at, wake_up.key)
                 limits = self._pack.limits[rule.code]
-                self._view.enter(rule.code, at)
+                self._view.enter(rule.code, wake_up.due_at)
                 concerns = rule.due(self._view, due, limits)
                 found += [self._finding(rule, one, index, at, commitment) for one in concerns]
             wake_up = self._agenda.take(at)
@@ -156,7 +156,8 @@ class Audit:
             concern.officer,
             (*entries, Cited(index, commitment)),
             concern.facts,
-            not (self.unseen and self._view.has_missed),
+            # What an unseen body did could change any of it.
+            self.unseen == 0,
         )
 
 
@@ -165,7 +166,6 @@ class _View:
 
     def __init__(self, facts: Facts, agenda: Agenda, calendar: Calendar) -> None:
         self.calendar = calendar
-        self.has_missed = False
         self._facts = facts
         self._agenda = agenda
         self._rule = ""
@@ -173,13 +173,9 @@ class _View:
 
     def enter(self, rule: str, now: int) -> None:
         self._rule, self._now = rule, now
-        self.has_missed = False
 
     def get(self, kind: type[F], id: str) -> F | None:
-        found = self._facts.get(kind, id)
-        if found is None and kind in KINDS:
-            self.has_missed = True
-        return found
+        return self._facts.get(kind, id)
 
     def put(self, note: tuple[Any, ...]) -> None:
         assert type(note) not in KINDS, "a rule writes notes of its own, not history"
@@ -190,7 +186,4 @@ class _View:
         self._agenda.add(WakeUp(due_at, self._rule, key))
 
     def member_of(self, actor: str) -> str | None:
-        found = member_of(self._facts, actor)
-        if found is None and not actor.startswith("en_"):
-            self.has_missed = True
-        return found
+        return member_of(self._facts, actor)

@@ -28,7 +28,7 @@ class Cited(NamedTuple):
 class AuditFinding:
     """What a rule found at the entry `index`, admitted at `at`, ms.
 
-    `certain` is False when the rule asked for something that an unseen body may have told.
+    `certain` is False when an earlier body was never seen, so that its effects are unknown.
     """
 
     code: str
