@@ -25,6 +25,7 @@ from creditchain.rulebook.record import (
     Case,
     CaseStatus,
     Enterprise,
+    Key,
     Look,
     Member,
     Objection,
@@ -71,7 +72,9 @@ def approve(book: Book, body: CaseApproved, act: Act) -> Writes | Violation:
         return Violation(Refusal.CASE_UNKNOWN, "body.case")
     if case.status is not CaseStatus.OPENED:
         return Violation(Refusal.CASE_STATUS, "body.case")
-    if case.opened_by == act.event.by or not _acts(book, case.opened_by):
+    # A second id is no second person: who opened it may not hold the key that approves.
+    same = book.get(Key, f"{case.opened_by}/{act.kid}") is not None
+    if same or not _acts(book, case.opened_by):
         return Violation(Refusal.CASE_OFFICERS, "body.case")
     return (
         replace(

@@ -1,14 +1,17 @@
-"""An order on a ground of law needs a second person, and a second id is no second person."""
+"""An order on a ground of law and an inspection case need a second person; a second id is none."""
 
 import pytest
 
 from creditchain.events import Event, b64u
-from creditchain.events.codes import LawfulGround, MemberKind, Purpose, Role, Section
+from creditchain.events.codes import CaseMatter, LawfulGround, MemberKind, Purpose, Role, Section
+from creditchain.events.inspection import CaseApproved
 from creditchain.events.order import Ground, OrderApproved
 from creditchain.events.product import Money
 from creditchain.rulebook import DictBook, Refusal, Violation, decide
 from creditchain.rulebook.record import (
     CONSORTIUM_ID,
+    Case,
+    CaseStatus,
     Consortium,
     Key,
     Member,
@@ -60,5 +63,30 @@ def test_who_placed_it_under_another_id_cannot_approve(same_key, expected):
         ]
     )
     event = Event(ORDER, LOG, second, AT, keys.salt("x"), OrderApproved(ORDER))
+    answer = decide(book, Sealed(event, used.kid, b"", b""), AT)
+    assert (answer.code if isinstance(answer, Violation) else None) is expected
+
+
+@pytest.mark.parametrize(("same_key", "expected"), [(True, Refusal.CASE_OFFICERS), (False, None)])
+def test_who_opened_a_case_under_another_id_cannot_approve_it(same_key, expected):
+    regulator = Fixture().members["delta-regulator"]
+    first, second = keys.opaque("of", "first"), keys.opaque("of", "second")
+    opening, approving = regulator.key.public, Fixture().members["bank-lotus"].key.public
+    used = opening if same_key else approving
+    book = DictBook()
+    book.put(
+        [
+            Consortium(CONSORTIUM_ID, "C", LOG, regulator.id, "op", 1, "", "", AT),
+            Member(regulator.id, MemberKind.REGULATOR, "R", "990100", Standing.ACTIVE, AT, AT),
+            Officer(first, regulator.id, (Role.AUDIT,), "", AT),
+            Officer(second, regulator.id, (Role.AUDIT,), "", AT),
+            Key(f"{first}/{opening.kid}", first, opening.kid, opening, AT),
+            Key(f"{second}/{used.kid}", second, used.kid, used, AT),
+            Case(
+                ORDER, "N 1", "bank-kapok", CaseMatter.ROUTINE, first, CaseStatus.OPENED, 0, AT, AT
+            ),
+        ]
+    )
+    event = Event(ORDER, LOG, second, AT, keys.salt("x"), CaseApproved(ORDER))
     answer = decide(book, Sealed(event, used.kid, b"", b""), AT)
     assert (answer.code if isinstance(answer, Violation) else None) is expected
