@@ -6,6 +6,8 @@
   Retry-After.
 - `GET /<hex sha256(origin)>/checkpoint` and `GET /mirror/<hex>/…`: what was cosigned last, and the
   copy as tlog-tiles, so that anyone can check the regulator's copy too. Bodies are not served.
+- `POST /submit`: checkpoints, receipts and signed refusals that a member holds, each in base64 in a
+  JSON object `{"documents": [...]}`; what they say beside our copy, one answer for each.
 - `GET /status`, `/healthz`, `/readyz`.
 
 The signature on a checkpoint is the only credential that is asked for, as the protocol has it.
@@ -14,6 +16,8 @@ The signature on a checkpoint is the only credential that is asked for, as the p
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -39,14 +43,30 @@ from creditchain.tlog.witness import (
     parse_add_checkpoint,
 )
 from regulator.cosign import AUDIT, MIRROR, WITNESS, Answer
+from regulator.database import DatabaseUnusable
 from regulator.follow import announce_findings
+from regulator.inbox import FILES_MAX, Inbox
+from regulator.mirror import CopyDamaged
 from regulator.observer import Observer
-from regulator.reading import read_findings, read_holes, read_signed, serve_bundle, serve_tile
+from regulator.reading import (
+    is_damaged,
+    read_findings,
+    read_holes,
+    read_signed,
+    serve_bundle,
+    serve_tile,
+)
 from regulator.register import RegisterNotWritten
 from regulator.verify import Head
 
 WAITING_MAX: Final = 64
 """Requests that may wait for the copy at once; there is one hub, and it sends one at a time."""
+
+SUBMIT_BYTES_MAX: Final = 1_048_576
+"""A submission: some receipts, or a refusal and its body."""
+
+SUBMITTING_MAX: Final = 4
+"""Submissions judged at once: members have time, the follower has not."""
 
 BODY_SECONDS: Final = 10.0
 """A request of some hundred bytes has arrived by then."""
@@ -67,9 +87,11 @@ class Limits:
     stale_after_s: float = 60.0
 
 
-def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
-    """The application over an observer that is put together."""
-    door = _Door(observer, limits or Limits())
+def create_app(
+    observer: Observer, limits: Limits | None = None, inbox: Inbox | None = None
+) -> Starlette:
+    """The application over an observer that is put together; without an inbox nothing is taken."""
+    door = _Door(observer, limits or Limits(), inbox)
     hashed = sha256(observer.genesis.origin.encode()).hexdigest()
     return Starlette(
         routes=[
@@ -80,6 +102,7 @@ def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
             Route(f"/mirror/{hashed}/checkpoint", door.checkpoint_of(MIRROR)),
             Route(f"/audit/{hashed}/checkpoint", door.checkpoint_of(AUDIT)),
             Route(f"/mirror/{hashed}/{{path:path}}", door.tile),
+            Route("/submit", door.submit, methods=["POST"]),
             Route("/status", door.status),
             Route("/healthz", door.healthz),
             Route("/readyz", door.readyz),
@@ -87,13 +110,17 @@ def create_app(observer: Observer, limits: Limits | None = None) -> Starlette:
         exception_handlers={
             DatabaseError: _disk_refuses,
             RegisterNotWritten: _disk_refuses,
+            DatabaseUnusable: _disk_refuses,
+            CopyDamaged: _disk_refuses,
         },
     )
 
 
 class _Door:
-    def __init__(self, observer: Observer, limits: Limits) -> None:
+    def __init__(self, observer: Observer, limits: Limits, inbox: Inbox | None) -> None:
         self._observer = observer
+        self._inbox = inbox
+        self._submitting = asyncio.Semaphore(SUBMITTING_MAX)
         self._follower = observer.follower
         self._limits = limits
         self._waiting = asyncio.Semaphore(WAITING_MAX)
@@ -184,6 +211,21 @@ class _Door:
             return PlainTextResponse("no such tile\n", 404, _FRESH)
         return Response(data, 200, _IMMUTABLE, "application/octet-stream")
 
+    async def submit(self, request: Request) -> Response:
+        """What members hold, judged against our copy."""
+        if self._inbox is None or self._submitting.locked():
+            return PlainTextResponse("not now\n", 503, {**_FRESH, "Retry-After": "5"})
+        async with self._submitting:
+            body = await _read_body(request, SUBMIT_BYTES_MAX)
+            if isinstance(body, Response):
+                return body
+            files = _read_files(body)
+            if files is None:
+                text = f'expected {{"documents": [base64, ...]}}, 1 to {FILES_MAX} of them\n'
+                return PlainTextResponse(text, 400, _FRESH)
+            answers = [judged.to_json() for judged in await self._inbox.take(files)]
+        return JSONResponse({"answers": answers}, headers=_FRESH)
+
     async def status(self, _: Request) -> Response:
         """How far we are and what we found."""
         return JSONResponse(await describe(self._observer), headers=_FRESH)
@@ -200,6 +242,8 @@ class _Door:
             reasons.append(f"the copy must grow to size {progress.restored_to.size} again")
         if progress.fault is not None:
             reasons.append(progress.fault)
+        if await run_in_threadpool(is_damaged, self._observer.reader_engine):
+            reasons.append("our own copy is damaged")
         auditing = self._observer.auditing
         if auditing is not None and auditing.state.problem:
             reasons.append(auditing.state.problem)
@@ -238,6 +282,7 @@ async def describe(observer: Observer) -> dict[str, object]:
         "audit": None if observer.auditing is None else asdict(observer.auditing.state),
         "violations": findings.certain,
         "uncertain": findings.uncertain,
+        "ours": {"findings": findings.ours, "damaged": findings.damaged},
         "findings": {"byCode": findings.by_code, "newest": findings.newest},
         "restoredTo": progress.restored_to.size if progress.restored_to else None,
         "fault": progress.fault,
@@ -251,16 +296,27 @@ def _fault_time(at_s: float | None) -> dict[str, str]:
     return {} if at_s is None else {"faultAt": format_time(int(at_s * 1000))}
 
 
-async def _read_body(request: Request) -> bytes | Response:
+def _read_files(body: bytes) -> list[bytes] | None:
+    """The files in a submission; None if it is none."""
+    try:
+        documents = json.loads(body)["documents"]
+        if not isinstance(documents, list) or not 1 <= len(documents) <= FILES_MAX:
+            return None
+        return [base64.b64decode(document, validate=True) for document in documents]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+async def _read_body(request: Request, bytes_max: int = REQUEST_BYTES_MAX) -> bytes | Response:
     parts: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 size += len(part)
-                if size > REQUEST_BYTES_MAX:
+                if size > bytes_max:
                     return PlainTextResponse(
-                        f"more than {REQUEST_BYTES_MAX} bytes\n", 413, {"Connection": "close"}
+                        f"more than {bytes_max} bytes\n", 413, {"Connection": "close"}
                     )
                 parts.append(part)
     except TimeoutError:

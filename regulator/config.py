@@ -107,6 +107,26 @@ class ObserverConfig:
     )
     mail_from: str = _setting("", "the sender of such mail")
     mail_to: str = _setting("", "its receivers, between commas")
+    watch_every_s: int = _setting(
+        30, "how often to look after the hub and ourselves, seconds", 1, 86_400
+    )
+    scrub_every_s: int = _setting(
+        1, "how often 256 entries of our own copy are read again, seconds", 1, 86_400
+    )
+    withheld_after_s: int = _setting(
+        600, "how long the hub may show us less than a member, seconds", 1, 86_400
+    )
+    checkpoint_stale_after_s: int = _setting(
+        7_200,
+        "how old our line on the checkpoint may get, or the hub be silent, seconds; more than the "
+        "hub's cosign_stale_s",
+        10,
+        604_800,
+    )
+    lag_after_s: int = _setting(3_600, "how long we may be behind, seconds", 10, 604_800)
+    erased_after_s: int = _setting(
+        600, "how long an erased body may still be served, seconds", 1, 604_800
+    )
     log_level: str = _setting("info", "one of " + ", ".join(LOG_LEVELS))
 
     @property

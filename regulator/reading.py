@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from creditchain.tlog.extract import write_extract
 from creditchain.tlog.tile import TILE_WIDTH, BundlePath, Tile, format_bundle
 from creditchain.tlog.wire import encode_base64
+from regulator.finding import ABOUT_OURSELVES
 from regulator.mirror import CopyDamaged, Signed, read_entries, read_head, read_tile
 
 ROWS_READ: Final = 1_024
@@ -26,10 +27,16 @@ class NothingToExport(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """How many findings there are, certain or not, and the newest of them."""
+    """How many findings there are, certain or not, and the newest of them.
+
+    `ours` are those about ourselves, in neither count; `damaged` says how many rows of our copy are
+    not mended yet.
+    """
 
     certain: int
     uncertain: int
+    ours: int
+    damaged: int
     by_code: dict[str, int]
     newest: list[dict[str, Any]]
 
@@ -47,6 +54,7 @@ def read_findings(engine: Engine, most: int) -> Findings:
         counts = connection.exec_driver_sql(
             "SELECT code, certain, count(*) FROM finding GROUP BY code, certain"
         ).fetchall()
+        damaged = connection.exec_driver_sql("SELECT count(*) FROM damage").scalar_one()
         newest = connection.exec_driver_sql(
             "SELECT id, code, idx, detail, certain, found_at, size FROM finding "
             "ORDER BY id DESC LIMIT ?",
@@ -55,9 +63,12 @@ def read_findings(engine: Engine, most: int) -> Findings:
     by_code: dict[str, int] = {}
     for code, _, count in counts:
         by_code[code] = by_code.get(code, 0) + count
+    ours = {code.value for code in ABOUT_OURSELVES}
     return Findings(
-        sum(count for _, certain, count in counts if certain),
-        sum(count for _, certain, count in counts if not certain),
+        sum(count for code, certain, count in counts if certain and code not in ours),
+        sum(count for code, certain, count in counts if not certain and code not in ours),
+        sum(count for code, _, count in counts if code in ours),
+        damaged,
         by_code,
         [
             {
@@ -72,6 +83,13 @@ def read_findings(engine: Engine, most: int) -> Findings:
             for row in newest
         ],
     )
+
+
+def is_damaged(engine: Engine) -> bool:
+    """Whether a row of our copy is known to be damaged and not mended yet."""
+    with engine.begin() as connection:
+        row = connection.exec_driver_sql("SELECT 1 FROM damage LIMIT 1").first()
+    return row is not None
 
 
 def read_copy(engine: Engine) -> dict[str, Any]:

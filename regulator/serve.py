@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -20,8 +21,11 @@ from regulator.auditing import Auditing, auditing
 from regulator.config import ObserverConfig, load_genesis, load_secrets
 from regulator.feed import HubFeed
 from regulator.follow import Follower
+from regulator.inbox import Inbox
 from regulator.observer import Observer, open_observer
 from regulator.register import RegisterNotWritten
+from regulator.scrub import Scrub
+from regulator.watch import Bounds, Watch
 
 DRAIN_SECONDS: Final = 5
 """How long answers under way may take when the observer stops; nothing is lost if they do not."""
@@ -89,6 +93,22 @@ async def cosign_audited(follower: Follower, audit: Auditing) -> None:
         group.create_task(when_the_audit_advances())
 
 
+def watching(config: ObserverConfig, observer: Observer) -> tuple[Inbox, Watch]:
+    """What takes in what members hold, and what looks after the hub and ourselves."""
+    follower = observer.follower
+    inbox = Inbox(follower, observer.genesis, config.folder, clock=time.time)
+    scrub = Scrub(follower, observer.reader_engine, follower.feed, clock=time.time)
+    bounds = Bounds(
+        every_s=config.watch_every_s,
+        scrub_every_s=config.scrub_every_s,
+        withheld_after_s=config.withheld_after_s,
+        stale_after_s=config.checkpoint_stale_after_s,
+        lag_after_s=config.lag_after_s,
+        erased_after_s=config.erased_after_s,
+    )
+    return inbox, Watch(observer, inbox, scrub, bounds, clock=time.time)
+
+
 class _Server(uvicorn.Server):
     """uvicorn would raise a signal again when it is done, before we have put things away."""
 
@@ -105,9 +125,10 @@ async def serve(config: ObserverConfig) -> None:
     ):
         observer = replace(assembled, auditing=audit)
         limits = Limits(config.mirror_wait_s, config.stale_after_s)
+        inbox, watch = watching(config, observer)
         server = _Server(
             uvicorn.Config(
-                create_app(observer, limits),
+                create_app(observer, limits, inbox),
                 host=config.host,
                 port=config.port,
                 log_config=None,
@@ -123,6 +144,7 @@ async def serve(config: ObserverConfig) -> None:
         following = asyncio.create_task(observer.follower.run())
         cosigning = asyncio.create_task(cosign_audited(observer.follower, audit))
         # Following ends only by a fault of our own; then there is nothing left to serve.
+        watched = asyncio.create_task(watch.run())
         for work in (following, cosigning):
             work.add_done_callback(lambda _: setattr(server, "should_exit", True))
         try:
@@ -130,7 +152,8 @@ async def serve(config: ObserverConfig) -> None:
         finally:
             following.cancel()
             cosigning.cancel()
-            results = await asyncio.gather(following, cosigning, return_exceptions=True)
+            watched.cancel()
+            results = await asyncio.gather(following, cosigning, watched, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

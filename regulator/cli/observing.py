@@ -97,7 +97,7 @@ def follow(
 
     status_now = run_work(run)
     _print_status(status_now, as_json=as_json)
-    if status_now["violations"]:
+    if status_now["violations"] or status_now["ours"]["damaged"]:
         raise typer.Exit(WRONG)
 
 
@@ -127,12 +127,13 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
                 "bodies": {"missing": missing, "erased": erased},
                 "violations": findings.certain,
                 "uncertain": findings.uncertain,
+                "ours": {"findings": findings.ours, "damaged": findings.damaged},
                 "findings": {"byCode": findings.by_code, "newest": findings.newest},
             }
 
     now = run_work(run)
     _print_status(now, as_json=as_json)
-    if now["violations"]:
+    if now["violations"] or now["ours"]["damaged"]:
         raise typer.Exit(WRONG)
 
 
@@ -212,5 +213,7 @@ def _print_status(now: dict[str, Any], *, as_json: bool) -> None:
     bodies = now["bodies"]
     typer.echo(f"bodies     {bodies['missing']} missing, {bodies['erased']} erased")
     typer.echo(f"violations {now['violations']} certain, {now['uncertain']} uncertain")
+    ours = now["ours"]
+    typer.echo(f"ourselves  {ours['findings']} findings, {ours['damaged']} rows damaged")
     for code, count in sorted(now["findings"]["byCode"].items()):
         typer.echo(f"  {code} {count}")
