@@ -11,6 +11,7 @@ them to our own right edge, many by the log's tiles, each authenticated up to th
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
@@ -61,6 +62,10 @@ AHEAD: Final = 12
 GROUP: Final = 8
 """Packages stored in one transaction while catching up: 2,048 entries, about 0.2 s; a checkpoint
 that is pushed meanwhile waits no longer than that for its cosignature."""
+
+GARBAGE_AT: Final = 50_000
+"""New objects before the youngest are looked through while catching up: five packages make as many,
+and hardly one of them is garbage of the kind that must be looked for."""
 
 HOLES_ASKED: Final = 16
 """Missing bodies asked for again whenever there is nothing else to do."""
@@ -348,6 +353,8 @@ class Follower:
         storing: asyncio.Task[None] | None = None
         group: list[Package] = []
         following = first
+        collected_at = gc.get_threshold()
+        gc.set_threshold(GARBAGE_AT)
         try:
             while pending or following <= last:
                 while following <= last and len(pending) < AHEAD:
@@ -366,6 +373,7 @@ class Follower:
                 await storing
                 storing = None
         finally:
+            gc.set_threshold(*collected_at)
             for task in (*pending, *([storing] if storing is not None else [])):
                 task.cancel()
             await asyncio.gather(
