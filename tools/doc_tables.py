@@ -1,12 +1,13 @@
 """Prints the tables of docs/ that follow from the code: `python tools/doc_tables.py [--check]`.
 
 `docs/events.md` from the event classes and the rulebook's table of voices, `docs/refusals.md` from
-the refusal codes and their sentences. With --check nothing is written; status 1 if one is stale.
+the refusal codes and their sentences, `docs/audit-rules.md` from the audit rules and the rule pack
+that ships. With --check nothing is written; status 1 if one is stale.
 """
 
 import sys
 import textwrap
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -20,6 +21,8 @@ from creditchain.events.codes import MemberKind  # noqa: E402
 from creditchain.events.field import fields_of  # noqa: E402
 from creditchain.rulebook import READERS, RULEBOOKS, SENTENCES, Refusal  # noqa: E402
 from creditchain.rulebook.rule import Rule, Voice  # noqa: E402
+from regulator.audit import AUDIT_RULES, Pack, Regime, parse_pack  # noqa: E402
+from regulator.audit import Rule as AuditRule  # noqa: E402
 
 GENERATED = "<!-- Printed by tools/doc_tables.py; do not edit. -->"
 CHAPTERS = {
@@ -36,6 +39,15 @@ CHAPTERS = {
     "finding": "Findings",
     "inspection": "Inspections",
 }
+THEMES = {
+    "C": "Consent",
+    "U": "Use",
+    "M": "Members",
+    "D": "Delivery",
+    "P": "Privacy",
+    "L": "The log and its supervision",
+}
+PACK = "regulator/packs/cn-enterprise.toml"
 OWN_KEY = "own key"
 KEYS = {PublicKey.__name__}
 
@@ -122,10 +134,7 @@ def print_events() -> str:
             lines.append(f"| `{name}` | {format_fields(cls)} | {speakers} | {read_by} |")
         lines.append("")
         for name in names:
-            said = f"- `{name}`: {one_line(EVENTS[name].__doc__)}"
-            lines += textwrap.wrap(
-                said, 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-            )
+            lines += wrap_item(f"`{name}`: {one_line(EVENTS[name].__doc__)}")
     pending: list[type[Any]] = list(EVENTS.values())
     while pending:
         mentioned = [
@@ -167,7 +176,63 @@ def print_refusals() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"docs/events.md": print_events, "docs/refusals.md": print_refusals}
+def format_limits(rule: AuditRule[Any], pack: Pack) -> str:
+    """The limits of an audit rule as the pack sets them."""
+    said = []
+    for limit in fields(rule.limits):
+        value = getattr(pack.limits[rule.code], limit.name)
+        if isinstance(value, tuple):
+            shown = ", ".join(f"`{one}`" for one in value)
+        else:
+            shown = f"{value:,} {limit.metadata['unit']}"
+        said.append(f"`{limit.name}` {shown}")
+    return "; ".join(said) or "none"
+
+
+def wrap_item(text: str) -> list[str]:
+    """An item of a list, broken into lines."""
+    return textwrap.wrap(
+        f"- {text}", 100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def print_audit_rules() -> str:
+    """docs/audit-rules.md."""
+    pack = parse_pack((ROOT / PACK).read_bytes(), AUDIT_RULES)
+    lines = [
+        "# Audit rules",
+        "",
+        GENERATED,
+        "",
+        f"The {len(AUDIT_RULES)} rules of the [audit](audit.md), with the limits of the rule pack",
+        f"`{pack.label}` sets them. A rule of the regime *person* protects individuals:",
+        "sole traders, and the officers of members. *Regulation* is State Council Order 631 of",
+        "2013, *Measures* are the central bank's Order 4 of 2021.",
+    ]
+    for letter, theme in THEMES.items():
+        rules = sorted((r for r in AUDIT_RULES if r.code.startswith(letter)), key=lambda r: r.code)
+        lines += ["", f"## {theme}", ""]
+        lines += ["| code | title | 中文 | severity | regime | limits |"]
+        lines += ["| --- | --- | --- | --- | --- | --- |"]
+        for rule in rules:
+            severity = pack.severities.get(rule.code, rule.severity)
+            regime = "*person*" if rule.regime is Regime.PERSON else rule.regime.value
+            said = (rule.title, rule.title_zh, severity.value, regime, format_limits(rule, pack))
+            lines.append(f"| {rule.code} | {' | '.join(said)} |")
+        lines.append("")
+        for rule in rules:
+            paragraphs = (rule.judge.__doc__ or "").strip().split("\n\n")
+            said_of = " ".join(one_line(paragraph) for paragraph in paragraphs)
+            code, _, words = said_of.partition(". ")
+            lines += wrap_item(f"**{code}.** {words}")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "docs/events.md": print_events,
+    "docs/refusals.md": print_refusals,
+    "docs/audit-rules.md": print_audit_rules,
+}
 
 
 def find_stale() -> dict[str, str]:

@@ -59,8 +59,9 @@ def order_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator
     """C01. An order stands only under a consent of its subject that was valid when it was placed,
     or on a ground of law.
 
-    Regulation (State Council Order 631 of 2013), articles 18 and 40(3): querying without the
-    consent of the subject is an offence.
+    Regulation (State Council Order 631 of 2013), article 40(3): it is an offence to query a person,
+    or the lending information of an enterprise, without consent. Article 18 wants a person's in
+    writing.
     """
     body = said.body
     assert isinstance(body, OrderPlaced)
@@ -84,9 +85,9 @@ def order_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator
 def delivery_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
     """C02. A report leaves only while the consent behind its order stands.
 
-    Regulation, article 18, second paragraph: an agency may not supply information against its first
-    paragraph; article 40(1). ReBIT Account Aggregator: `InvalidConsentStatus` is answered for a
-    consent that is revoked, expired or paused. Consumer Data Standards: withdrawal ends collection.
+    Regulation, articles 38 and 40(1): unlawful supply; article 18, second paragraph, of persons.
+    ReBIT Account Aggregator: `InvalidConsentStatus` is answered for a consent that is revoked,
+    expired or paused. Consumer Data Standards: withdrawal ends collection.
     """
     body = said.body
     assert isinstance(body, ReportDelivered)
@@ -119,7 +120,7 @@ def authorised_afterwards(view: View, said: Said, limits: BackDating) -> Iterato
     """C03. The authorisation is signed before the order that it is for.
 
     Bank query management (SmartQUERY) compares CHECK_TIME with QUERY_TIME: an authorisation later
-    than its query was fetched afterwards. Regulation, article 18: consent comes first.
+    than its query was fetched afterwards. Regulation, article 40(3): consent comes first.
     """
     body = said.body
     if isinstance(body, ConsentGranted):
@@ -146,8 +147,8 @@ def authorised_afterwards(view: View, said: Said, limits: BackDating) -> Iterato
 def sections_not_consented(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
     """C06. No section is ordered or delivered beyond those consented to.
 
-    ReBIT Account Aggregator: `consentTypes` and data filters bind the provider; Regulation,
-    articles 18 and 20. The bank answers for what it orders, the agency for what it delivers.
+    ReBIT Account Aggregator: `consentTypes` and data filters bind the provider; Regulation, article
+    40(1) and (3). The bank answers for what it orders, the agency for what it delivers.
     """
     body = said.body
     if isinstance(body, OrderPlaced):
@@ -172,8 +173,8 @@ def sections_not_consented(view: View, said: Said, _limits: NoLimits) -> Iterato
 def institution_not_named(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
     """C11. A consent is used by the bank and the agencies it names, and by nobody else.
 
-    Regulation, article 20: no supply to a third party without consent. ReBIT Account Aggregator:
-    `DataConsumer` is part of the consent.
+    Regulation, article 40(3); article 20, of persons: nothing to a third party without consent.
+    ReBIT Account Aggregator: `DataConsumer` is part of the consent.
     """
     body = said.body
     member = view.member_of(said.by)
@@ -204,8 +205,9 @@ def institution_not_named(view: View, said: Said, _limits: NoLimits) -> Iterator
 def related_party_not_asked(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
     """C12. A related party or a guarantor is looked at under its own consent, not the borrower's.
 
-    Query reason 40 (related party) and 50 (guarantee review) of the second-generation interface;
-    the banks' authorisation letters have the related party sign for itself. Regulation, article 18.
+    Query reasons 40 (related party) and 50 (guarantee review) of the second-generation interface;
+    in the banks' authorisation letters the related party signs for itself. Regulation, article
+    40(3).
     """
     body = said.body
     assert isinstance(body, OrderPlaced)

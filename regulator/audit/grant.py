@@ -130,7 +130,6 @@ def open_ended(view: View, said: Said, limits: OpenEnd) -> Iterator[Concern]:
     """C09. No consent is open-ended or blanket.
 
     Authority "until all business is settled" is what supervisors object to; practice is one year.
-    Regulation, article 20: use within what was agreed.
     """
     body = said.body
     assert isinstance(body, ConsentGranted)
@@ -306,12 +305,12 @@ class Vouching:
 def voucher_consents(view: View, said: Said, limits: Vouching) -> Iterator[Concern]:
     """C18. Who vouches for an enterprise does not consent in its name.
 
-    A voucher can add a key without the enterprise's signature and so consent to itself. Electronic
-    Signature Law, article 13: the signing data is under the signatory's control alone; Regulation,
-    article 18. Held against the bank is a grant by a key that a party to the consent (the grantee,
-    or an agency it names) added alone while the enterprise had a live key to sign with, and any
-    grant by a key that an institution or an officer has as its own. A key added after the last one
-    was revoked is recovery.
+    Electronic Signature Law, article 13: the signing data is under the signatory's control alone. A
+    voucher can add a key without the enterprise's signature and so consent to itself. Held against
+    the bank is a grant by a key that a party to the consent (the grantee, or an agency it names)
+    added alone while the enterprise had a live key to sign with, and any grant by a key that an
+    institution or an officer has as its own. A key added after the last one was revoked is
+    recovery.
     """
     body = said.body
     if not isinstance(body, ConsentGranted):

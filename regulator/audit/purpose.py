@@ -29,8 +29,9 @@ from regulator.audit.rule import (
 def purpose_not_consented(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
     """C04. An order is for the purpose to which the subject consented.
 
-    Regulation, articles 20 and 42: information is used for the agreed purpose, and fines of 20,000
-    to 200,000 yuan for use beyond it.
+    Measures for the Administration of Credit Reporting Business (PBoC Order 4 of 2021): credit
+    information is used for a lawful purpose and not abused. Regulation, articles 20 and 42, of
+    persons: for the agreed purpose, on pain of 20,000 to 200,000 yuan.
     """
     body = said.body
     assert isinstance(body, OrderPlaced)
@@ -62,8 +63,8 @@ def too_many_others(view: View, said: Said, _limits: OtherShare) -> Iterator[Con
     """C05. The purpose OTHER is an exception; its share in an institution's orders of a month is
     capped.
 
-    Bank query management (SmartQUERY): the indicator OTHER_REASON_ZBSX. Regulation, article 20: a
-    purpose is agreed, which OTHER hardly is.
+    Bank query management (SmartQUERY): the indicator OTHER_REASON_ZBSX. The Measures want a lawful
+    purpose, which OTHER does not state.
     """
     body = said.body
     assert isinstance(body, OrderPlaced)
@@ -114,7 +115,7 @@ def no_exposure(view: View, said: Said, limits: PostLoan) -> Iterator[Concern]:
     """C15. Post-loan management is for whom the bank has lent to.
 
     Query reason 30 (post-loan management); ReBIT templates for monitoring and collection presuppose
-    a live loan. Regulation, article 20: use for the agreed purpose only.
+    a live loan. The Measures: no use beyond a lawful purpose.
     """
     body = said.body
     member = view.member_of(said.by)
