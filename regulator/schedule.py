@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -35,6 +35,9 @@ from regulator.report.period import Rhythm, list_due
 from regulator.setting import parse_list
 
 LOOK_EVERY_S: Final = 60
+
+FIRST_LOOK_S: Final = 30.0
+"""How long after a start: following and auditing catch up first."""
 
 RETRY_S: Final = (60, 300, 1_800, 3_600)
 """How long to wait after the first, second … failure; from then on hourly."""
@@ -143,7 +146,13 @@ class Schedule:
         return True
 
 
-async def run_schedule(config: ObserverConfig, office: Office, *, make: Make = make_apart) -> None:
+async def run_schedule(
+    config: ObserverConfig,
+    office: Office,
+    *,
+    make: Make = make_apart,
+    first_s: float = FIRST_LOOK_S,
+) -> None:
     """Make reports when they are due; only cancellation ends it, and what is being made with it."""
     schedule = Schedule(config, office, make=make)
     running: set[asyncio.Task[object]] = set()
@@ -171,8 +180,7 @@ async def run_schedule(config: ObserverConfig, office: Office, *, make: Make = m
         max_instances=1,
         misfire_grace_time=None,
         replace_existing=True,
-        # At once, for what fell due while the observer was down.
-        next_run_time=datetime.now(UTC),
+        next_run_time=datetime.now(UTC) + timedelta(seconds=first_s),
     )
     scheduler.start()
     try:

@@ -217,7 +217,7 @@ async def test_an_observer_without_a_copy_reports_nothing_and_says_so(tmp_path):
     assert await look(config, Maker(), START_MS + 90 * DAY_MS) == 0
 
 
-async def test_the_schedule_looks_at_once_and_what_it_makes_ends_with_it(tmp_path, monkeypatch):
+async def test_the_schedule_looks_by_itself_and_what_it_makes_ends_with_it(tmp_path, monkeypatch):
     config = await make_folder(tmp_path, 30, reports_daily="L1", reports_monthly="")
     monkeypatch.setattr("regulator.schedule.now_ms", lambda: START_MS + 2 * DAY_MS)
     making, ended = asyncio.Event(), asyncio.Event()
@@ -231,7 +231,7 @@ async def test_the_schedule_looks_at_once_and_what_it_makes_ends_with_it(tmp_pat
         raise AssertionError
 
     with open_office(tmp_path) as office:
-        task = asyncio.create_task(run_schedule(config, office, make=make))
+        task = asyncio.create_task(run_schedule(config, office, make=make, first_s=0))
         await making.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
