@@ -42,7 +42,7 @@ from creditchain.api.limits import (
     TOKENS_MAX,
 )
 from creditchain.api.rules import TooComplex, check_cost, rules_of
-from creditchain.api.short_execution import Plan, ShortExecution
+from creditchain.api.short_execution import Plan, ShortExecution, plan_call
 from creditchain.api.shortcut import shortcuts_of
 
 ERRORS_TOLD_MAX: Final = 10
@@ -276,13 +276,15 @@ class Executor:
                 for definition in prepared.document.definitions
                 if isinstance(definition, FragmentDefinitionNode)
             }
-            fields = None
+            fields = call = None
             if prepared.steady:
                 fields = collect_fields(
                     self._schema, fragments, {}, root_type, operation.selection_set
                 )
+                if operation.operation is OperationType.MUTATION:
+                    call = plan_call(operation, root_type, fields)
             variables = plan_variables(self._schema, operation)
-            plan = Plan(root_type, fragments, variables, fields, {}, {})
+            plan = Plan(root_type, fragments, variables, fields, {}, {}, call)
             prepared.plans[id(operation)] = plan
         return plan
 

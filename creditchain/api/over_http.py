@@ -304,7 +304,7 @@ class GraphQLOverHTTP:
             send,
             status,
             _CONTENT_TYPE[media],
-            json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
+            _to_json(body).encode("utf-8", "replace"),
             _NO_STORE,
         )
 
@@ -329,6 +329,7 @@ _CONTENT_TYPE: Final = {
     JSON_TYPE: f"{JSON_TYPE}; charset=utf-8",
 }
 _NO_STORE: Final = [(b"cache-control", b"no-store")]
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _media(accept: str) -> str:

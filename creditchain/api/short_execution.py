@@ -10,21 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from graphql import (
     ExecutionContext,
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLField,
     GraphQLObjectType,
+    NonNullTypeNode,
     OperationDefinitionNode,
     OperationType,
+    Undefined,
+    VariableNode,
+    is_non_null_type,
     located_error,
 )
 from graphql.pyutils import Path
 
 from creditchain.api.input_plan import Variable
-from creditchain.api.shortcut import SLOW, Branch, Leaf, Shortcuts, is_plain, read
+from creditchain.api.shortcut import SLOW, Branch, Leaf, Shortcuts, branch_of, is_plain, read
 
 Fields = dict[str, list[FieldNode]]
 """A selection set as graphql-core collects it: by response name, the nodes that ask for it."""
@@ -58,6 +64,17 @@ class Selection(NamedTuple):
         return results
 
 
+class Call(NamedTuple):
+    """The one root field of a mutation, every argument of it a variable: nothing to look up."""
+
+    name: str
+    nodes: list[FieldNode]
+    field: GraphQLField
+    branch: Branch
+    arguments: tuple[tuple[str, str], ...]
+    """The name that the resolver gives it, the variable's name; left out without a value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is the same in every run of an operation."""
@@ -71,6 +88,37 @@ class Plan:
     """Filled by graphql-core's own cache as runs come by; bounded by the document."""
     selections: dict[int, Selection]
     """As `subfields`, from the place in memory of the fields that each holds."""
+    call: Call | None
+    """The mutation, if it is as simple as mutations are."""
+
+
+def plan_call(
+    operation: OperationDefinitionNode, root_type: GraphQLObjectType, fields: Fields
+) -> Call | None:
+    """The call that a valid mutation with these root fields is, if it is one."""
+    (name, nodes), *others = fields.items()
+    field = root_type.fields.get(nodes[0].name.value)
+    branch = None if field is None else branch_of(field, name)
+    if others or field is None or branch is None or not iscoroutinefunction(field.resolve):
+        return None
+    given = {node.name.value: node.value for node in nodes[0].arguments}
+    sure = {
+        definition.variable.name.value
+        for definition in operation.variable_definitions
+        if isinstance(definition.type, NonNullTypeNode)
+    }
+    arguments = []
+    for argument, item in field.args.items():
+        if item.default_value is not Undefined:
+            return None
+        if argument in given:
+            value = given[argument]
+            if not isinstance(value, VariableNode):
+                return None
+            if is_non_null_type(item.type) and value.name.value not in sure:
+                return None
+            arguments.append((item.out_name or argument, value.name.value))
+    return Call(name, nodes, field, branch, tuple(arguments))
 
 
 def _straight_branch(branch: Branch, inside: Selection) -> Leaf:
@@ -103,9 +151,31 @@ class ShortExecution(ExecutionContext):
         fields = self.plan.fields
         if fields is None:
             return self.execute_operation(operation, root)
+        if self.plan.call is not None:
+            return self._call(self.plan.call, root)
         if operation.operation is OperationType.MUTATION:
             return self.execute_fields_serially(self.plan.root_type, root, None, fields)
         return self.execute_fields(self.plan.root_type, root, None, fields)
+
+    async def _call(self, call: Call, root: object) -> dict[str, Any]:
+        """As `execute_fields_serially`, of one field."""
+        parent_type, field, nodes = self.plan.root_type, call.field, call.nodes
+        path = Path(None, call.name, parent_type.name)
+        info = self.build_resolve_info(field, nodes, parent_type, path)
+        values = self.variable_values
+        given = {name: values[variable] for name, variable in call.arguments if variable in values}
+        try:
+            assert field.resolve is not None, "a call has a resolver"
+            value = await field.resolve(root, info, **given)
+            done = self._grow_value(call.branch, value, path, nodes)
+            if done is SLOW:
+                done = self.complete_value(field.type, nodes, info, path, value)
+            if self.is_awaitable(done):
+                done = await done
+        except Exception as error:  # noqa: BLE001 - as graphql-core: told at the field
+            self._fail(error, call.branch, path, nodes)
+            done = None
+        return {call.name: done}
 
     def execute_fields(
         self,
@@ -183,7 +253,9 @@ class ShortExecution(ExecutionContext):
 
     def _grow(self, branch: Branch, source: Any, path: Path, nodes: list[FieldNode]) -> Any:
         """The response value of a branch, a coroutine of it, or `SLOW`."""
-        value = read(source, branch.attribute)
+        return self._grow_value(branch, read(source, branch.attribute), path, nodes)
+
+    def _grow_value(self, branch: Branch, value: Any, path: Path, nodes: list[FieldNode]) -> Any:
         if value is None:
             return SLOW if branch.required else None
         if not is_plain(branch, value):

@@ -61,7 +61,7 @@ def shortcuts_of(schema: GraphQLSchema) -> dict[str, Shortcuts]:
             for field_name, item in type_.fields.items():
                 attribute = _attribute(item)
                 leaf = None if attribute is None else _leaf(item, attribute)
-                branch = None if attribute is None else _branch(item, attribute)
+                branch = None if attribute is None else branch_of(item, attribute)
                 if leaf is not None:
                     leaves[field_name] = leaf
                 elif branch is not None:
@@ -116,7 +116,8 @@ def _leaf(item: GraphQLField, attribute: str) -> Leaf | None:
     return leaf
 
 
-def _branch(item: GraphQLField, attribute: str) -> Branch | None:
+def branch_of(item: GraphQLField, attribute: str) -> Branch | None:
+    """The field as a branch; None if it is a leaf, or its objects must be asked for their type."""
     nullable: Any = get_nullable_type(cast("Any", item.type))
     many = is_list_type(nullable)
     inner = nullable

@@ -180,7 +180,7 @@ class Statement:
 
 
 # A few sizes only, so that each statement is parsed once; 64 of the widest rows are 2,000 values.
-_ROWS_AT_A_TIME: Final = (64, 16, 4, 1)
+_ROWS_AT_A_TIME: Final = (64, 32, 16, 8, 4, 2, 1)
 
 
 @lru_cache(maxsize=1024)

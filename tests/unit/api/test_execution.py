@@ -5,6 +5,8 @@ import gc
 import json
 import sys
 import warnings
+from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import graphene
@@ -81,7 +83,26 @@ class Query(graphene.ObjectType):
         return self
 
 
-TEST_SCHEMA = graphene.Schema(query=Query).graphql_schema
+class Mutation(graphene.ObjectType):
+    put = graphene.Field(
+        Leaf,
+        words=graphene.List(graphene.NonNull(graphene.String), required=True),
+        note_well=graphene.String(),
+    )
+    put_firm = graphene.Field(Leaf, required=True, note_well=graphene.String())
+    put_by_default = graphene.Field(Leaf, note_well=graphene.String(default_value="left out"))
+
+    async def resolve_put(self: Any, _info: Any, **given: Any) -> Any:
+        await asyncio.sleep(0)
+        if given.get("note_well") == "fail":
+            raise ValueError("put to fail")
+        return {**self, "made": repr(given), "text": given.get("note_well")}
+
+    resolve_put_firm = resolve_put
+    resolve_put_by_default = resolve_put
+
+
+TEST_SCHEMA = graphene.Schema(query=Query, mutation=Mutation).graphql_schema
 PLAIN = ["text", "sure", "number", "colour", "words", "loose", "made", "later"]
 OBJECTS = ["child", "firm", "many", "must", "holey"]
 
@@ -175,6 +196,48 @@ def check_both_ways(source: Any, selection: str, root: str):
     assert bool(stock_errors) == bool(short_errors)
     if len(stock_errors) == 1:
         assert stock_errors == short_errors
+
+
+HIDDEN = "Something failed inside the hub."
+
+
+@pytest.mark.parametrize(
+    ("document", "short"),
+    [
+        ("mutation($w: [String!]!, $n: String) { put(words: $w, noteWell: $n) { text words } }", 1),
+        ("mutation($w: [String!]!) { a: put(words: $w) { text child { sure } later } }", 1),
+        ("mutation($w: [String!]! = [], $n: String) { put(words: $w, noteWell: $n) { text } }", 1),
+        ("mutation($w: [String!] = [], $n: String) { put(words: $w, noteWell: $n) { text } }", 0),
+        ("mutation($n: String) { putFirm(noteWell: $n) { text sure firm { made } } }", 1),
+        ("mutation($n: String) { putByDefault(noteWell: $n) { text made } }", 0),
+        ('mutation($w: [String!]!) { put(words: $w, noteWell: "fail") { text } }', 0),
+        ("mutation($n: String) { a: putByDefault { text } b: putFirm(noteWell: $n) { text } }", 0),
+        ("mutation($n: String) { putFirm(noteWell: $n) @include(if: true) { text } }", 0),
+        ("mutation { __typename }", 0),
+    ],
+)
+async def test_a_mutation_that_is_one_call_answers_as_the_long_way(document: str, short: int):
+    prepared = Documents(TEST_SCHEMA, introspection=False).prepare(document)
+    operation = prepared.operation(None)
+    executor = Executor(TEST_SCHEMA)
+    inquiry: Any = SimpleNamespace(request_id="r")
+    known = {node.variable.name.value for node in operation.variable_definitions}
+    for words, note, source in product(
+        ([], ["a"], None), (..., None, "yes", "fail"), ({}, {"sure": "s", "firm": {}, "child": {}})
+    ):
+        said = {"w": words, "n": note}
+        variables = {k: v for k, v in said.items() if v is not ... and k in known}
+        result = execute(TEST_SCHEMA, parse(document), source, inquiry, variables)
+        stock = await result if asyncio.iscoroutine(result) else result
+        assert isinstance(stock, ExecutionResult)
+        got = await executor.run(prepared, operation, variables, inquiry, source)
+        assert got.body.get("data") == stock.data
+        told = [(error["message"], error.get("path")) for error in got.body.get("errors", ())]
+        assert told == [
+            (HIDDEN if isinstance(e.original_error, ValueError | TypeError) else e.message, e.path)
+            for e in stock.errors or ()
+        ]
+    assert bool(prepared.plans[id(operation)].call) == bool(short)
 
 
 def iter_keys(value: Any) -> Any:
