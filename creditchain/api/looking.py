@@ -48,20 +48,21 @@ def look_up(
                 "identity": known.identity,
             }
         )
-    words = []
+    answers: dict[str, str | None] = {}
     for objection_id in look.objections or ():
         objection = book.get(Objection, objection_id)
         assert objection is not None, "the law admits looks at what it knows"
-        answer_id = answer_of(objection)
-        ids = [objection_id] if answer_id is None else [objection_id, answer_id]
-        said = directory.statements(ids, reader, at)
-        words.append(
-            {
-                "id": objection_id,
-                "statement": _text(said.get(objection_id)),
-                "answer": None if answer_id is None else _text(said.get(answer_id)),
-            }
-        )
+        answers[objection_id] = answer_of(objection)
+    ids = [*answers, *(id_ for id_ in answers.values() if id_ is not None)]
+    said = directory.statements(ids, reader, at)
+    words = [
+        {
+            "id": objection_id,
+            "statement": _text(said.get(objection_id)),
+            "answer": None if answer_id is None else _text(said.get(answer_id)),
+        }
+        for objection_id, answer_id in answers.items()
+    ]
     return {"identities": identities, "words": words}
 
 
