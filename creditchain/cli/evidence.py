@@ -1,4 +1,4 @@
-"""The evidence bundle of an order: one file with which anybody verifies what became of it."""
+"""The evidence of an order: one file with which anybody verifies what became of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from creditchain.cli.speaking import with_client, with_profile
 from creditchain.cli.words import OrderId, ProfileName
 
 if TYPE_CHECKING:
+    from creditchain.client.bundle import BundledEvent
     from creditchain.client.client import Client
-    from creditchain.client.order_evidence import Gathered
 
 
 def evidence(
@@ -21,48 +21,44 @@ def evidence(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The new zip file; else ORDER.zip here.")
     ] = None,
-    whole: Annotated[
-        bool, typer.Option("--whole", help="Also events whose signer's key you may not read.")
-    ] = False,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Gather all you may read about an order in one file, for `creditchain verify bundle`.
+    """Gather all you may read about an order in one file that anybody can verify offline.
 
-    An event whose signer's key only its institution and the regulator may read cannot be verified
-    from here: it is named and left out, unless --whole. The regulator's bundle has them all.
+    It is signed with your key. Where the key of an event's signer is not yours to read, the file
+    shows that the event is on the log and says that its author is not shown; the regulator's own
+    file shows it.
     """
-    from creditchain.client.bundle import verify_bundle, write_bundle
-    from creditchain.client.verify import CannotReach
+    from creditchain.client.bundle_check import make_bundle
+    from creditchain.client.keys import load_key
 
     path = out or Path(f"{order}.zip")
     if path.exists():
         fail(UNFIT, f"{path}: exists already")
-    genesis, policy, trust = with_profile(
-        profile, lambda chosen: (chosen.genesis.read_bytes(), chosen.policy_text(), chosen.trust())
-    )
+    key, policy = with_profile(profile, lambda p: (load_key(p.key), p.policy_text()))
+    maker = ""
 
-    async def work(client: Client) -> Gathered:
+    async def work(client: Client) -> list[BundledEvent]:
         from creditchain.client.order_evidence import gather_order
 
+        nonlocal maker
+        maker = client.signer.actor
         with progress(as_json, "entries", None) as advance:
             return await gather_order(client, order, advance)
 
-    gathered = with_client(profile, work)
-    out_of = set() if whole else {index for index, _ in gathered.unsigned}
-    events = [event for event in gathered.events if event.index not in out_of]
-    left_out = [f"{kind} (entry {index})" for index, kind in gathered.unsigned if not whole]
+    events = with_client(profile, work)
+    bundle, verdict = make_bundle(order, maker, key, policy, events)
+    facts = {"path": str(path), **verdict.to_json()}
+    if not verdict.ok:
+        text = f"nothing was written, what the hub shows does not verify: {verdict.problems[0]}"
+        fail(REFUSED, text, facts)
     try:
-        write_bundle(path, genesis, policy, trust.origin, events)
-        verdict = verify_bundle(path, trust)
+        with path.open("xb") as file:
+            file.write(bundle)
     except OSError as error:
         fail(UNFIT, f"{path}: {error.strerror}")
-    except CannotReach as error:
-        fail(UNFIT, str(error))
-    facts = {"path": str(path), "leftOut": left_out, **verdict.to_json()}
-    if not verdict.ok:
-        text = f"{path} was written, and lacks what a verifier needs, as far as you may read it"
-        fail(REFUSED, f"{text}: {'; '.join(verdict.problems)}", facts)
-    lines = [f"left out, the signer's key is not yours to read: {what}" for what in left_out]
-    types = ", ".join(f"{count} {name}" for name, count in verdict.facts["types"].items())
-    tell(as_json, facts, f"{path}: {verdict.facts['events']} events, verified", types, *lines)
+    lines = [f"on the log, author not shown: entry {index}" for index in verdict.facts["unshown"]]
+    lines += [f"cited, not in it: {a['what']} {a['id']}" for a in verdict.facts["absent"]]
+    shown = len(verdict.facts["events"])
+    tell(as_json, facts, f"{path}: {shown} events, verified; open cover.html in it", *lines)

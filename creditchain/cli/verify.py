@@ -1,4 +1,4 @@
-"""Verifying offline: receipts, refusals, evidence bundles, whole logs."""
+"""Verifying offline: receipts, refusals, the evidence of an order, whole logs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 verify_app = typer.Typer(
     name="verify",
-    help="Verify offline: receipts, refusals, evidence bundles, whole logs.",
+    help="Verify offline: receipts, refusals, the evidence of an order, whole logs.",
     no_args_is_help=True,
 )
 
@@ -84,24 +84,36 @@ def verify_a_refusal(
     _judge(as_json, verify_refusal(read_file(note), _pinned(trust), refused))
 
 
-@verify_app.command("bundle")
-def verify_a_bundle(
-    path: Annotated[Path, typer.Argument(help="The evidence bundle, a zip file.")],
+@verify_app.command("evidence")
+def verify_evidence(
+    path: Annotated[Path, typer.Argument(help="The evidence, a zip file or the unpacked folder.")],
+    founding: Annotated[
+        str | None, typer.Option(help="The founding's commitment that you trust.")
+    ] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="No author may be unshown, nothing cited absent.")
+    ] = False,
     genesis: Genesis = None,
     policy: PolicyFile = None,
     log_key: LogKey = None,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify offline every event of an evidence bundle; without a pin, by its own founding."""
-    from creditchain.client.bundle import verify_bundle
+    """Verify offline every event of an order's evidence; unpinned, by its own founding."""
+    from creditchain.client.bundle_check import verify_bundle
+    from creditchain.client.judged import Pins
     from creditchain.client.verify import CannotReach
 
-    trust, _ = _trusted(profile, genesis, policy, log_key, None)
+    trust, body = _trusted(profile, genesis, policy, log_key, None)
+    pins = Pins.of_trust(trust, body)
+    if founding is not None:
+        pins = Pins(_commitment(founding), pins.policy)
     try:
-        verdict = verify_bundle(path, trust)
+        verdict = verify_bundle(path, pins)
     except CannotReach as error:
         fail(UNFIT, str(error))
+    if complete and (verdict.facts.get("unshown") or verdict.facts.get("absent")):
+        verdict.blame("not complete: an author is not shown, or something cited is absent")
     _judge(as_json, verdict)
 
 
@@ -153,7 +165,11 @@ def _judge(as_json: bool, verdict: Verdict) -> NoReturn:
         print_json(verdict.to_json())
     else:
         for name, value in verdict.facts.items():
-            typer.echo(f"{name}: {readable(value)}")
+            if value and isinstance(value, list) and isinstance(value[0], dict):
+                for item in value:
+                    typer.echo(f"{name}: {readable(item)}")
+            else:
+                typer.echo(f"{name}: {readable(value)}")
         for problem in verdict.problems:
             typer.echo(f"PROBLEM: {problem}")
         shown = "verified"
@@ -181,6 +197,19 @@ def _trusted(
     if trust is None and profile is not None:
         return with_profile(profile, lambda p: (p.trust(), p.genesis.read_bytes()))
     return trust, body
+
+
+def _commitment(text: str) -> bytes:
+    """The 32 bytes of a commitment in base64url or hex."""
+    from creditchain.events import unb64u
+
+    try:
+        raw = bytes.fromhex(text) if len(text) == 64 else unb64u(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        fail(UNFIT, f"{text[:80]!r} is no commitment: 43 characters of base64url, or 64 of hex")
+    return raw
 
 
 def _pinned(trust: Any) -> Any:

@@ -1,210 +1,273 @@
-"""Evidence bundles: events and their receipts in one file, for anyone to verify offline.
+"""The evidence bundle `creditchain-evidence/v1`: an order's events in one file, to verify offline.
 
-A bundle (`creditchain-bundle/v1`) is a zip file:
+A bundle is a zip of stored members (`creditchain.client.stored_zip`), docs/formats.md section 18:
 
-    manifest.json            {"format","log","events":[{"at","index"}, …]}, canonical JSON
-    genesis.body             the body of entry 0
-    policy                   the C2SP policy
+    manifest.json            what is in it, canonical JSON; `Manifest`
+    manifest.jws             its maker's signature over the manifest
+    policy                   the C2SP policy: the log's key, and whose cosignatures count
     events/INDEX.body        the body of each event, unless erased
     proofs/INDEX.tlog-proof  its receipt
+    cover.html               for people: what it shows and what it does not
+    verify.html, verify.py   verifiers that need nothing but a browser, or Python
 
-The events that introduce the signers' keys belong in it: a signature whose key is not shown is a
-problem.
-
-Like all evidence it is judged by pinned keys; see `creditchain.client.verify`.
+The manifest names every other member with its size and SHA-256, and its maker signs it with a key
+that the events lead back to the founding: nothing in a bundle stands there unvouched for. The trust
+in the founding itself never comes from the bundle; see `creditchain.client.bundle_check`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import zipfile
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from importlib import resources
+from typing import Any, Final
 
-from creditchain.client.evidence import (
-    BadEvidence,
-    Level,
-    Trust,
-    check_receipt,
-    commitment_of,
-    open_genesis,
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from creditchain.client.evidence import commitment_of
+from creditchain.client.keys import PrivateKey
+from creditchain.events import PublicKey, b64u, canonical_json, format_time, parse_time, unb64u
+from creditchain.events.key import P256_ORDER
+
+EVIDENCE_FORMAT: Final = "creditchain-evidence/v1"
+
+EVIDENCE_JWS_TYPE: Final = "creditchain-evidence+jws"
+"""RFC 8725 section 3.11: no event's seal passes as a manifest's, nor the other way round."""
+
+EVENTS_MAX: Final = 10_000
+"""An order has tens; 256 batches cited by each of 20 sections would be 5,120 more."""
+
+MANIFEST_BYTES_MAX: Final = 4_194_304
+"""10,000 events with two members each come to 3.3 MB."""
+
+MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "manifest.jws"
+POLICY: Final = "policy"
+ASSETS: Final = ("verify.html", "verify.py")
+COVER: Final = "cover.html"
+
+_EVENT_ID: Final = re.compile(
+    "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
 )
-from creditchain.client.verify import CannotReach, Keys, Verdict
-from creditchain.events import Event, b64u, canonical_json, format_time, parse_time, unb64u
-from creditchain.events.erasure import BodyErased
-from creditchain.seal import unseal
-from creditchain.tlog.policy import parse_policy
 
-BUNDLE_FORMAT: Final = "creditchain-bundle/v1"
 
-BUNDLE_FILES_MAX: Final = 100_000
-BUNDLE_FILE_BYTES_MAX: Final = 262_144
-"""A body has 64 KiB at most, a receipt with all the signatures it may carry three times that."""
+class BadBundleFile(ValueError):
+    """The members are not those of an evidence bundle; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundledEvent:
-    """An event for a bundle: its place on the log, its body (None: erased) and its receipt."""
+    """An event for a bundle: its place on the log, its body (None: erased) and its receipt.
+
+    `at` is when it was admitted, ms. `unshown`: the event that introduced its signer's key is not
+    in the bundle, because the maker may not read it or it was erased; then only that it is on the
+    log is shown, not who said it.
+    """
 
     index: int
     at: int
     body: bytes | None
     proof: str
+    unshown: bool = False
 
 
-def write_bundle(
-    path: Path, genesis: bytes, policy: str, log: str, events: Sequence[BundledEvent]
-) -> None:
-    """Writes an evidence bundle; raises OSError."""
-    ordered = sorted(events, key=lambda event: event.index)
-    manifest = {
-        "format": BUNDLE_FORMAT,
-        "log": log,
-        "events": [{"at": format_time(e.at), "index": e.index} for e in ordered],
-    }
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED) as bundle:
-        bundle.writestr("manifest.json", canonical_json(manifest))
-        bundle.writestr("genesis.body", genesis)
-        bundle.writestr("policy", policy)
-        for event in ordered:
-            if event.body is not None:
-                bundle.writestr(f"events/{event.index}.body", event.body)
-            bundle.writestr(f"proofs/{event.index}.tlog-proof", event.proof)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the manifest about an event."""
+
+    index: int
+    at: int
+    unshown: bool
 
 
-def verify_bundle(path: Path, trust: Trust | None = None) -> Verdict:
-    """Whether every event of a bundle is on the log and signed by whom it says.
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle says is in it. `founding` is the commitment of entry 0, 32 bytes.
 
-    Without `trust` the bundle is judged by its own founding, and the verdict says so: compare its
-    `genesis` with the commitment you were given when you joined. Raises `CannotReach`.
+    `members` are size and SHA-256 (hex) of every member but the manifest and its signature.
     """
-    verdict = Verdict("bundle")
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            _check_bundle(_BundleFiles(bundle), trust, verdict)
-    except OSError as error:
-        raise CannotReach(f"{path}: {error.strerror or error}") from None
-    except zipfile.BadZipFile as error:
-        raise CannotReach(f"{path}: no bundle: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        verdict.blame(f"the bundle: {error}")
-    return verdict
+
+    log: str
+    founding: bytes
+    order: str
+    maker: str
+    events: tuple[Listed, ...]
+    members: Mapping[str, tuple[int, str]]
 
 
-class _BundleFiles:
-    """The files of a bundle, each read once and none larger than it may be."""
+def body_name(index: int) -> str:
+    """The member with the body of the event at an index."""
+    return f"events/{index}.body"
 
-    def __init__(self, bundle: zipfile.ZipFile) -> None:
-        if len(bundle.namelist()) > BUNDLE_FILES_MAX:
-            raise ValueError(f"more than {BUNDLE_FILES_MAX} files")
-        if len(set(bundle.namelist())) != len(bundle.namelist()):
-            raise ValueError("a file stands twice")
-        self._bundle = bundle
-        self._names = set(bundle.namelist())
-        self.unread = set(self._names)
 
-    def read(self, name: str, bytes_max: int = BUNDLE_FILE_BYTES_MAX) -> bytes:
-        data = self.find(name, bytes_max)
+def proof_name(index: int) -> str:
+    """The member with the receipt of the event at an index."""
+    return f"proofs/{index}.tlog-proof"
+
+
+def event_members(events: Sequence[BundledEvent]) -> dict[str, bytes]:
+    """The members that hold these events."""
+    members = {proof_name(e.index): e.proof.encode("utf-8") for e in events}
+    members.update({body_name(e.index): e.body for e in events if e.body is not None})
+    return members
+
+
+def verifier_members() -> dict[str, bytes]:
+    """The verifiers that this release puts into a bundle."""
+    folder = resources.files("creditchain.client.verifier")
+    return {name: folder.joinpath(name).read_bytes() for name in ASSETS}
+
+
+def complete(manifest: Manifest, members: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
+    """The members with the manifest that names them all and its signature by the maker's `key`."""
+    raw = format_manifest(manifest, members)
+    jws = f"{_jws_header(key.public)}..{b64u(_sign(key, _signed(key.public, raw)))}"
+    return {**members, MANIFEST: raw, SIGNATURE: jws.encode("ascii")}
+
+
+def format_manifest(manifest: Manifest, members: Mapping[str, bytes]) -> bytes:
+    """The manifest's bytes, its list made anew of `members`."""
+    return canonical_json(
+        {
+            "events": [_event_line(e) for e in sorted(manifest.events, key=lambda e: e.index)],
+            "format": EVIDENCE_FORMAT,
+            "founding": b64u(manifest.founding),
+            "log": manifest.log,
+            "maker": manifest.maker,
+            "members": [
+                {"bytes": len(members[n]), "name": n, "sha256": _sha256(members[n])}
+                for n in sorted(members)
+            ],
+            "order": manifest.order,
+        }
+    )
+
+
+def open_members(members: Mapping[str, bytes]) -> Manifest:
+    """The manifest, once every member was found to be the one it names; raises `BadBundleFile`."""
+    raw = members.get(MANIFEST)
+    if raw is None or SIGNATURE not in members:
+        raise BadBundleFile(f"no evidence bundle: there is no {MANIFEST} or no {SIGNATURE}")
+    manifest = parse_manifest(raw)
+    named = {MANIFEST, SIGNATURE, *manifest.members}
+    for name in sorted(members.keys() - named):
+        raise BadBundleFile(f"{name} is not in the manifest, so nothing vouches for it")
+    for name, (size, digest) in manifest.members.items():
+        data = members.get(name)
         if data is None:
-            raise ValueError(f"{name} is missing")
-        return data
-
-    def find(self, name: str, bytes_max: int = BUNDLE_FILE_BYTES_MAX) -> bytes | None:
-        if name not in self._names:
-            return None
-        self.unread.discard(name)
-        try:
-            # The size in the directory may lie, so what is unpacked is counted.
-            with self._bundle.open(name) as file:
-                data = file.read(bytes_max + 1)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise ValueError(f"{name}: {error}") from None
-        if len(data) > bytes_max:
-            raise ValueError(f"{name}: more than {bytes_max} bytes")
-        return data
+            raise BadBundleFile(f"{name} is missing")
+        if len(data) != size or _sha256(data) != digest:
+            raise BadBundleFile(f"{name} is not what the manifest says it is")
+    return manifest
 
 
-def _check_bundle(files: _BundleFiles, trust: Trust | None, verdict: Verdict) -> None:
-    manifest = json.loads(files.read("manifest.json", 64 * BUNDLE_FILES_MAX))
-    if not isinstance(manifest, dict) or manifest.get("format") != BUNDLE_FORMAT:
-        raise ValueError(f"not a {BUNDLE_FORMAT}")
-    if manifest.keys() != {"format", "log", "events"}:
-        raise ValueError("the manifest has format, log and events")
-    genesis = files.read("genesis.body")
-    own = Trust.of_genesis(genesis, parse_policy(files.read("policy")))
-    judge = own if trust is None else trust
-    if judge.log != own.log or manifest["log"] != own.origin:
-        verdict.blame("the bundle is of another log than the pinned one")
-        return
-    keys = Keys()
-    keys.learn(open_genesis(genesis).event)
-    counts: Counter[str] = Counter()
-    gone: dict[int, tuple[int, str]] = {}
-    last, observed = -1, 0
-    for listed in manifest["events"]:
-        if not isinstance(listed, dict) or listed.keys() != {"at", "index"}:
-            raise ValueError("an event of the manifest has at and index")
-        index, at = int(listed["index"]), parse_time(listed["at"])
-        if index <= last:
-            raise ValueError("the events of the manifest are not in the log's order")
-        last = index
-        proof = files.read(f"proofs/{index}.tlog-proof").decode("utf-8")
-        body = files.find(f"events/{index}.body")
-        if body is None:
-            gone[index] = (at, proof)
-            continue
-        if index == 0 and body != genesis:
-            verdict.blame("entry 0 is another founding than genesis.body")
-        checked = _check_event(index, at, body, proof, judge, keys, verdict)
-        if checked is None:
-            continue
-        event, is_observed = checked
-        observed += is_observed
-        counts[event.type] += 1
-        said = event.body
-        if isinstance(said, BodyErased) and said.index in gone:
-            _check_erased(said, *gone.pop(said.index), judge, verdict)
-    for index in gone:
-        verdict.blame(f"the body of entry {index} is missing, and no event says that it was erased")
-    for name in sorted(files.unread):
-        verdict.blame(f"{name} is not in the manifest, so nothing vouches for it")
-    verdict.facts = {
-        "log": judge.origin,
-        "genesis": b64u(commitment_of(genesis)),
-        "pinned": trust is not None,
-        "events": counts.total(),
-        "observed": observed,
-        "types": dict(sorted(counts.items())),
-    }
-
-
-def _check_event(
-    index: int, at: int, body: bytes, proof: str, trust: Trust, keys: Keys, verdict: Verdict
-) -> tuple[Event, bool] | None:
-    """The event and whether the regulator has it; None where it was blamed."""
+def parse_manifest(raw: bytes) -> Manifest:
+    """The manifest in its bytes; raises `BadBundleFile`, also for names it should not list."""
+    if len(raw) > MANIFEST_BYTES_MAX:
+        raise BadBundleFile(f"the manifest has more than {MANIFEST_BYTES_MAX} bytes")
     try:
-        receipt = check_receipt(commitment_of(body), at, proof, trust, Level.CHECKPOINTED)
-        if receipt.index != index:
-            raise BadEvidence("its receipt is of another index")
-        sealed = unseal(body, keys.find)
-        if sealed.event.log != trust.origin:
-            raise BadEvidence("it was said on another log")
-    except ValueError as error:
-        verdict.blame(f"entry {index}: {error}")
-        return None
-    keys.learn(sealed.event)
-    return sealed.event, receipt.level is Level.OBSERVED
+        manifest = _read_manifest(json.loads(raw), raw)
+    except BadBundleFile:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadBundleFile(f"the manifest: {error!r}") from None
+    indexes = [e.index for e in manifest.events]
+    if not 0 < len(indexes) <= EVENTS_MAX or indexes != sorted(set(indexes)) or indexes[0] != 0:
+        raise BadBundleFile(
+            "the manifest's events do not begin with the founding, or are not in order"
+        )
+    known = {POLICY, COVER, *ASSETS, *map(proof_name, indexes)}
+    allowed = known | set(map(body_name, indexes))
+    if not known <= manifest.members.keys() <= allowed:
+        raise BadBundleFile("the manifest lists another set of members than its events need")
+    return manifest
 
 
-def _check_erased(said: BodyErased, at: int, proof: str, trust: Trust, verdict: Verdict) -> None:
-    """Blames a receipt that does not hold for the commitment which the erasure names."""
+def check_signature(jws: bytes, manifest: bytes, key: PublicKey) -> bool:
+    """Whether the maker's key signed the manifest."""
+    header, dots, tail = jws.decode("latin-1").partition("..")
     try:
-        commitment = unb64u(said.commitment)
-        receipt = check_receipt(commitment, at, proof, trust, Level.CHECKPOINTED)
-        if receipt.index != said.index:
-            raise BadEvidence("its receipt is of another index")
-    except ValueError as error:
-        verdict.blame(f"entry {said.index}, erased: {error}")
+        signature = unb64u(tail)
+    except ValueError:
+        return False
+    good = bool(dots) and header == _jws_header(key)
+    return good and key.verifies(signature, _signed(key, manifest))
+
+
+def kid_of_signature(jws: bytes) -> str:
+    """The thumbprint that a manifest's signature names; empty where it names none."""
+    try:
+        value = json.loads(unb64u(jws.decode("ascii").partition("..")[0]))
+        return str(value["kid"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+
+
+def _read_manifest(value: Any, raw: bytes) -> Manifest:
+    if canonical_json(value) != raw:
+        raise BadBundleFile("the manifest is not in canonical form")
+    if value["format"] != EVIDENCE_FORMAT:
+        raise BadBundleFile(f"not a {EVIDENCE_FORMAT}")
+    if value.keys() != {"events", "format", "founding", "log", "maker", "members", "order"}:
+        raise BadBundleFile("the manifest has other fields than it should")
+    founding = unb64u(value["founding"])
+    if len(founding) != 32 or _EVENT_ID.fullmatch(value["order"]) is None:
+        raise BadBundleFile("the manifest names no founding or no order")
+    members = {}
+    for line in value["members"]:
+        size, name, digest = line["bytes"], line["name"], line["sha256"]
+        if line.keys() != {"bytes", "name", "sha256"} or type(size) is not int:
+            raise BadBundleFile("a member of the manifest has bytes, name and sha256")
+        members[str(name)] = (size, str(digest))
+    if [line["name"] for line in value["members"]] != sorted(members):
+        raise BadBundleFile("the manifest's members are not in order")
+    events = tuple(map(_read_line, value["events"]))
+    return Manifest(
+        str(value["log"]), founding, value["order"], str(value["maker"]), events, members
+    )
+
+
+def _read_line(line: Any) -> Listed:
+    unshown = line.get("author") == "UNSHOWN"
+    index = line["index"]
+    if line.keys() != {"at", "index"} | ({"author"} if unshown else set()):
+        raise BadBundleFile("an event of the manifest has at, index and perhaps author")
+    if type(index) is not int or not 0 <= index < 2**53:
+        raise BadBundleFile("an event's index is no index")
+    return Listed(index, parse_time(line["at"]), unshown)
+
+
+def _event_line(event: Listed) -> dict[str, Any]:
+    line: dict[str, Any] = {"at": format_time(event.at), "index": event.index}
+    return {**line, "author": "UNSHOWN"} if event.unshown else line
+
+
+def _sha256(data: bytes) -> str:
+    return commitment_of(data).hex()
+
+
+def _jws_header(key: PublicKey) -> str:
+    return b64u(canonical_json({"alg": key.alg, "kid": key.kid, "typ": EVIDENCE_JWS_TYPE}))
+
+
+def _signed(key: PublicKey, manifest: bytes) -> bytes:
+    return f"{_jws_header(key)}.{b64u(manifest)}".encode("ascii")
+
+
+def _sign(key: PrivateKey, message: bytes) -> bytes:
+    signing = key.signing
+    if isinstance(signing, Ed25519PrivateKey):
+        return signing.sign(message)
+    r, s = decode_dss_signature(signing.sign(message, ec.ECDSA(SHA256())))
+    return r.to_bytes(32) + min(s, P256_ORDER - s).to_bytes(32)
+
+
+def policy_digest(policy: bytes) -> str:
+    """How a policy is named to be compared: SHA-256 of the file, hex, as `sha256sum` prints it."""
+    return hashlib.sha256(policy).hexdigest()

@@ -1,14 +1,12 @@
-"""Verifying logs and bundles: the vectors' log as files, and every lie about it."""
+"""Verifying logs: the vectors' log as files, and every lie about it."""
 
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from creditchain.client.bundle import BundledEvent, verify_bundle, write_bundle
 from creditchain.client.evidence import BadEvidence, Trust
 from creditchain.client.verify import (
     CannotReach,
@@ -22,7 +20,6 @@ from creditchain.events import parse_time
 from creditchain.seal import Entry, format_entry
 from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.merkle import leaf_hashes_of
-from creditchain.tlog.note import Signer, format_vkey
 from creditchain.tlog.policy import parse_policy
 from creditchain.tlog.proof import prove_inclusion
 from creditchain.tlog.tile import format_bundle
@@ -143,98 +140,6 @@ def test_a_log_that_cannot_be_read_is_not_judged(tmp_path: Path):
 def proof_of(index: int) -> str:
     hashes = prove_inclusion(index, SIZE, EdgeReader(EDGE.copy(), lambda *_: b""))
     return format_tlog_proof(TlogProof(index, hashes, LOG["cosignedCheckpoint"]))
-
-
-def bundled(count: int = SIZE) -> list[BundledEvent]:
-    return [
-        BundledEvent(
-            index,
-            parse_time(json.loads(ENTRIES[index])["at"]),
-            None if index in ERASED else BODIES[index],
-            proof_of(index),
-        )
-        for index in range(count)
-    ]
-
-
-def bundle(path: Path, events: list[BundledEvent]) -> Path:
-    write_bundle(path, BODIES[0], LOG["policy"], LOG["log"], events)
-    return path
-
-
-def test_a_bundle_of_everything_is_verified(tmp_path: Path):
-    verdict = verify_bundle(bundle(tmp_path / "all.zip", bundled()), TRUST)
-    assert verdict.problems == []
-    assert verdict.facts["events"] == verdict.facts["observed"] == SIZE - len(ERASED)
-    assert verdict.facts["genesis"] == LOG["genesis"]
-
-
-def test_a_bundle_without_the_erasure_lacks_a_body(tmp_path: Path):
-    events = bundled(max(ERASED) + 1)
-    verdict = verify_bundle(bundle(tmp_path / "some.zip", events), TRUST)
-    assert [p for p in verdict.problems if "is missing" in p]
-
-
-@pytest.mark.parametrize("other", [None, 0])
-def test_the_receipt_of_an_erased_event_must_hold_too(other: int | None, tmp_path: Path):
-    events, index = bundled(), min(ERASED)
-    erased = events[index]
-    proof = "" if other is None else events[other].proof
-    events[index] = BundledEvent(index, erased.at, None, proof)
-    verdict = verify_bundle(bundle(tmp_path / "proof.zip", events), TRUST)
-    assert [p for p in verdict.problems if f"entry {index}, erased" in p]
-    events[index] = BundledEvent(index, erased.at + 1, None, erased.proof)
-    verdict = verify_bundle(bundle(tmp_path / "time.zip", events), TRUST)
-    assert [p for p in verdict.problems if f"entry {index}, erased" in p]
-
-
-def test_a_bundle_without_the_signers_key_is_not_verified(tmp_path: Path):
-    placed = next(n for n, event in enumerate(EVENTS) if event["type"] == "OrderPlaced")
-    verdict = verify_bundle(bundle(tmp_path / "one.zip", [bundled()[placed]]), TRUST)
-    assert "KEY_UNKNOWN" in verdict.problems[0]
-
-
-def test_a_bundle_of_another_log_is_not_verified(tmp_path: Path):
-    path = bundle(tmp_path / "all.zip", bundled(3))
-    stranger = Trust.of_keys(format_vkey(Signer("other.example/log", bytes(32)).verifier))
-    assert "another log" in verify_bundle(path, stranger).problems[0]
-
-
-def test_no_file_of_a_bundle_may_change(tmp_path: Path):
-    path = bundle(tmp_path / "good.zip", bundled(6))
-    with zipfile.ZipFile(path) as good:
-        files = {name: good.read(name) for name in good.namelist()}
-    for name, data in files.items():
-        for at in sorted({0, len(data) // 2, len(data) - 2}):
-            mangled = tmp_path / "bad.zip"
-            changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-            with zipfile.ZipFile(mangled, "w") as bad:
-                for other, content in files.items():
-                    bad.writestr(other, changed if other == name else content)
-            assert not verify_bundle(mangled, TRUST).ok, (name, at)
-
-
-def test_what_the_manifest_does_not_list_is_not_vouched_for(tmp_path: Path):
-    path = bundle(tmp_path / "good.zip", bundled(3))
-    with zipfile.ZipFile(path, "a") as more:
-        more.writestr("events/99.body", "forged")
-    assert "nothing vouches for it" in verify_bundle(path, TRUST).problems[0]
-
-
-@pytest.mark.parametrize("content", [b"", b"PK", b"not a zip"])
-def test_what_is_no_zip_cannot_be_read(content: bytes, tmp_path: Path):
-    path = tmp_path / "x.zip"
-    path.write_bytes(content)
-    with pytest.raises(CannotReach):
-        verify_bundle(path, TRUST)
-
-
-@pytest.mark.parametrize("manifest", ["{}", "[]", "{", '{"format":"creditchain-bundle/v1"}'])
-def test_a_zip_of_something_else_is_no_bundle(manifest: str, tmp_path: Path):
-    path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as other:
-        other.writestr("manifest.json", manifest)
-    assert not verify_bundle(path, TRUST).ok
 
 
 def test_a_receipt_carries_its_time(tmp_path: Path):
