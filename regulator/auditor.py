@@ -121,7 +121,7 @@ class Auditor:
                 self._audit.pass_over()
                 found += step(idx, at, commitment, None)
                 continue
-            found += step(idx, at, commitment, read_said(idx, entry.at, commitment, body))
+            found += step(idx, at, commitment, read_said(idx, at, commitment, body))
         self._last_at = last_at
         return found
 

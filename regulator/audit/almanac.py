@@ -13,6 +13,8 @@ from typing import Final
 DAY_MS: Final = 86_400_000
 MINUTE_MS: Final = 60_000
 _EPOCH: Final = date(1970, 1, 1)
+_LAST_DAY: Final = (date.max - _EPOCH).days
+"""The last day that has a date; a lying log may go on to it, and its last hours beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class Almanac:
 
     def month(self, at: int) -> int:
         """The local month of a time: year * 12 + month - 1."""
-        day = _EPOCH + timedelta(days=self.day(at))
+        day = _EPOCH + timedelta(days=min(self.day(at), _LAST_DAY))
         return day.year * 12 + day.month - 1
 
     def month_start(self, month: int) -> int:
         """The first moment of a local month, ms."""
+        if month // 12 > date.max.year:
+            return self.day_start(_LAST_DAY + 2)
         return self.day_start((date(month // 12, month % 12 + 1, 1) - _EPOCH).days)
 
     def is_on_duty(self, at: int) -> bool:
@@ -64,4 +68,4 @@ def day_number(text: str) -> int:
 
 def day_text(day: int) -> str:
     """The ISO date of a day number, the inverse of `day_number`."""
-    return (_EPOCH + timedelta(days=day)).isoformat()
+    return (_EPOCH + timedelta(days=min(day, _LAST_DAY))).isoformat()

@@ -113,8 +113,10 @@ class Audit:
         """What the entry at `index`, admitted at `at`, gives; `said` is None for an unseen body.
 
         An entry that holds no event of anybody (a forged one) counts as an unseen body that takes
-        no effect: pass None and leave `unseen` as it is; `pass_over` counts one.
+        no effect: pass None and leave `unseen` as it is; `pass_over` counts one. `at` never goes
+        back, whatever the log does.
         """
+        assert said is None or said.at == at, "an event is said when its entry is admitted"
         found: list[AuditFinding] = []
         wake_up = self._agenda.take(at)
         while wake_up is not None:
