@@ -29,7 +29,7 @@ from creditchain.client.keys import PrivateKey
 from creditchain.events import PublicKey, canonical_json
 from regulator.report.data import list_tables
 from regulator.report.jws import REPORT_TYPE, BadSignature, check, sign
-from regulator.report.model import LANGUAGES, Header, Report
+from regulator.report.model import LANGUAGES, Header, Report, value_json
 from regulator.report.parquet import write_parquet
 from regulator.report.sheet import write_sheet
 from regulator.setting import FORMATS
@@ -173,7 +173,9 @@ def _write_files(
             (draft / f"{code}.{lang}.pdf").write_bytes(render_pdf(report, digest, lang, fonts))
     if "json" in formats:
         with (draft / f"{code}.json").open("xb") as file:
-            file.write(b'{"digest":"%s","report":%s}\n' % (digest.encode(), report.canonical))
+            file.write(b'{"digest":"%s","report":' % digest.encode())
+            file.writelines(report.canonical_parts())
+            file.write(b"}\n")
     metadata = _metadata(report, digest)
     for table in list_tables(report, digest):
         if "csv" in formats:
@@ -193,10 +195,9 @@ def _write_manifest(
     names: Iterable[str],
     key: PrivateKey,
 ) -> None:
-    said = report.to_json()
     manifest = canonical_json(
         {
-            "code": said["code"],
+            "code": report.code.value,
             "digest": digest,
             "files": [
                 {
@@ -207,10 +208,10 @@ def _write_manifest(
                 for name in names
             ],
             "format": MANIFEST_FORMAT,
-            "header": said["header"],
+            "header": report.header_json(),
             "key": key.public.to_json(),
             "languages": sorted(languages),
-            "title": said["title"],
+            "title": value_json(report.title),
         }
     )
     (draft / MANIFEST).write_bytes(manifest)

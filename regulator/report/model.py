@@ -4,7 +4,7 @@ PURE. What a value means stands in its column's `Kind`; how it looks is a render
 are integers (money in hundredths, percent in hundredths of a percent, times in ms): nothing is ever
 rounded by a format. None is a value, NULL, and every format writes it; an absent number is not 0.
 
-`Report.digest` is SHA-256 over `Report.canonical`, which holds both languages: it names the report
+`Report.digest` is SHA-256 over its canonical JSON, which holds both languages: it names the report
 whatever the format or language it is read in.
 
     Report(code=ReportCode.DAILY_SUMMARY, header=scope.header(seed=7), blocks=(Figures(...), ...))
@@ -27,8 +27,11 @@ from creditchain.events import canonical_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS_MAX: Final = 1_000_000
-"""Rows of one table: a month of orders of the reference system. They are in memory at once."""
+ROWS_MAX: Final = 500_000
+"""Rows of one table, some 700 MiB in memory: a month of orders of the reference system."""
+
+ROWS_TOGETHER: Final = 1_000
+"""Rows of a table that are one part of its canonical form."""
 
 COLUMNS_MAX: Final = 24
 """Columns of one table: what still can be read on a landscape page."""
@@ -361,8 +364,21 @@ class Table:
             for value, kind in zip(row, kinds, strict=True):
                 _check_cell(value, kind)
 
+    def canonical_parts(self) -> Iterator[bytes]:
+        """The canonical JSON of `to_json`, some rows at a time."""
+        head, tail = canonical_json(self._said_with([])).split(b',"rows":[],"title":', 1)
+        yield head + b',"rows":['
+        for start in range(0, len(self.rows), ROWS_TOGETHER):
+            rows = self.rows[start : start + ROWS_TOGETHER]
+            part = canonical_json([[value_json(value) for value in row] for row in rows])
+            yield (b"," if start else b"") + part[1:-1]
+        yield b'],"title":' + tail
+
     def to_json(self) -> dict[str, Any]:
         """The block in canonical form."""
+        return self._said_with([[value_json(value) for value in row] for row in self.rows])
+
+    def _said_with(self, rows: list[list[Any]]) -> dict[str, Any]:
         return {
             "block": "table",
             "columns": [
@@ -371,7 +387,7 @@ class Table:
             ],
             "id": self.id,
             "note": value_json(self.note),
-            "rows": [[value_json(value) for value in row] for row in self.rows],
+            "rows": rows,
             "title": value_json(self.title),
         }
 
@@ -463,9 +479,16 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """The report in canonical form, as a JSON value."""
+        return {**self._said_beside(), "blocks": [block.to_json() for block in self.blocks]}
+
+    def header_json(self) -> dict[str, Any]:
+        """The header in canonical form."""
+        header: dict[str, Any] = self._said_beside()["header"]
+        return header
+
+    def _said_beside(self) -> dict[str, Any]:
         header = self.header
         return {
-            "blocks": [block.to_json() for block in self.blocks],
             "code": self.code.value,
             "header": {
                 "asOf": header.as_of_ms,
@@ -485,15 +508,30 @@ class Report:
             "title": value_json(self.title),
         }
 
-    @property
-    def canonical(self) -> bytes:
-        """Canonical JSON (RFC 8785) of everything the report says, in both languages."""
-        return canonical_json(self.to_json())
+    def canonical_parts(self) -> Iterator[bytes]:
+        """Canonical JSON (RFC 8785) of everything the report says, in both languages, in parts.
+
+        Joined they are `canonical_json(to_json())`; a table of a million rows is never whole.
+        """
+        said = {**self._said_beside(), "blocks": []}
+        head, tail = canonical_json(said).split(b'"blocks":[]', 1)
+        yield head + b'"blocks":['
+        for number, block in enumerate(self.blocks):
+            if number:
+                yield b","
+            if isinstance(block, Table):
+                yield from block.canonical_parts()
+            else:
+                yield canonical_json(block.to_json())
+        yield b"]" + tail
 
     @property
     def digest(self) -> str:
-        """SHA-256 of `canonical` in hex: the report's name in every format and language."""
-        return hashlib.sha256(self.canonical).hexdigest()
+        """SHA-256 of the canonical form in hex: the report's name in any format and language."""
+        hashed = hashlib.sha256()
+        for part in self.canonical_parts():
+            hashed.update(part)
+        return hashed.hexdigest()
 
 
 def value_json(value: Value) -> Any:

@@ -1,13 +1,15 @@
 """A report is one value: bounded, exact, and named by one digest."""
 
-import json
+import hashlib
 from dataclasses import replace
 
 import pytest
 
+from creditchain.events import canonical_json
 from regulator.report.model import (
     COLUMNS_MAX,
     INTEGER_MAX,
+    ROWS_TOGETHER,
     BadReport,
     Both,
     Column,
@@ -46,7 +48,7 @@ def test_null_is_neither_nought_nor_an_empty_text():
         )
     }
     assert len(digests) == 4
-    said = json.loads(replace(REPORT, blocks=(table((None,)),)).canonical)
+    said = replace(REPORT, blocks=(table((None,)),)).to_json()
     assert said["blocks"][0]["rows"] == [[None]]
 
 
@@ -77,6 +79,23 @@ def test_a_table_has_rows_of_one_width_and_columns_of_one_name():
     ):
         with pytest.raises(BadReport):
             Table("t", Both("T", "表"), columns, rows)
+
+
+@pytest.mark.parametrize("rows", [0, 1, ROWS_TOGETHER, ROWS_TOGETHER + 1])
+def test_the_parts_of_the_canonical_form_are_the_whole(rows: int):
+    nasty = (Both('",\\"rows\\":[],\\"title\\":', '"blocks":[]'),)
+    report = replace(
+        REPORT,
+        header=replace(HEADER, origin='"blocks":[]'),
+        blocks=(*REPORT.blocks, table(*((f"{n}",) for n in range(rows)))),
+    )
+    report = replace(
+        report,
+        blocks=(*report.blocks, replace(table(nasty), id="u", title=nasty[0], note=nasty[0])),
+    )
+    whole = canonical_json(report.to_json())
+    assert b"".join(report.canonical_parts()) == whole
+    assert report.digest == hashlib.sha256(whole).hexdigest()
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".", "a..b", "x" * 65, "-"])
