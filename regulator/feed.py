@@ -5,8 +5,8 @@ feed answers is only bytes: `verify` and `replay` judge them. A feed that gives 
 raises `FeedFault`; a fault is weather, not a finding.
 
 `HubFeed` bounds everything a hub controls: bytes on the wire and after gzip, time to connect, time
-between bytes, time in all. It follows no redirect, believes no content type but the one expected,
-and signs in with an assertion by the observer's own key.
+between bytes, time in all (`regulator.line`). It follows no redirect, believes no content type but
+the one expected, and signs in with an assertion by the observer's own key.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Final, Protocol, Self
+from urllib.parse import urlencode, urlsplit
 
-import httpx2
+import h11
 
 from creditchain.client.signer import Signer
 from creditchain.tlog.note import NOTE_BYTES_MAX
@@ -33,6 +34,7 @@ from creditchain.tlog.tile import (
     format_bundle_path,
     format_tile_path,
 )
+from regulator.line import Answer, Line
 
 BUNDLE_BYTES_MAX: Final = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
 """256 entries or bodies behind their lengths: no honest bundle is larger."""
@@ -40,7 +42,6 @@ BUNDLE_BYTES_MAX: Final = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
 ERROR_BYTES_MAX: Final = 4_096
 """How much of an error's text is read, for the log."""
 
-CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0
 """Between two bytes; a hub that trickles is caught by the total."""
 
@@ -49,6 +50,8 @@ TOTAL_SECONDS: Final = 60.0
 
 TOKEN_MARGIN_SECONDS: Final = 30.0
 """A token is renewed this long before it ends, so that none ends on the way."""
+
+_HEADERS: Final = {"User-Agent": "creditchain-observer", "Accept-Encoding": "identity"}
 
 _TEXT: Final = "text/plain"
 _BYTES: Final = "application/octet-stream"
@@ -119,29 +122,25 @@ class HubFeed:
         read_seconds: float = READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url.rstrip("/")
-        self._token_url = token_url
+        self._line = Line(url, read_seconds=read_seconds)
+        self._prefix = urlsplit(url).path.rstrip("/")
+        self._token_line = Line(token_url or url, read_seconds=read_seconds)
+        self._token_path = None if token_url is None else _target(token_url)
         self._signer = signer
         self._total_seconds = total_seconds
         self._clock = clock
         self._token: str | None = None
         self._token_until = 0.0
         self._signing_in = asyncio.Lock()
-        self._client = httpx2.AsyncClient(
-            follow_redirects=False,
-            # Proxies and credentials of the machine's environment are not for the regulator's line.
-            trust_env=False,
-            timeout=httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS),
-            limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16),
-            headers={"User-Agent": "creditchain-observer", "Accept-Encoding": "identity"},
-        )
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
+        await self._line.__aenter__()
+        await self._token_line.__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+    async def __aexit__(self, *error: object) -> None:
+        await self._token_line.__aexit__(*error)
+        await self._line.__aexit__(*error)
 
     async def checkpoint(self) -> bytes:
         """The newest checkpoint note."""
@@ -168,8 +167,8 @@ class HubFeed:
         for attempt in (1, 2):
             headers = await self._authority()
             try:
-                request = self._client.build_request("GET", f"{self._url}/{path}", headers=headers)
-                return await self._send(request, path, content_type, bytes_max)
+                asking = self._line.ask("GET", f"{self._prefix}/{path}", headers)
+                return await self._read(asking, path, content_type, bytes_max)
             except FeedFault as error:
                 # A token may end early (the hub restarted, a key was rotated): ask anew, once.
                 stale = error.fault is Fault.NOT_ALLOWED and self._token is not None
@@ -179,71 +178,53 @@ class HubFeed:
         raise AssertionError("the second attempt answers or raises")
 
     async def _authority(self) -> dict[str, str]:
-        if self._signer is None or self._token_url is None:
-            return {}
+        if self._signer is None or self._token_path is None:
+            return _HEADERS
         async with self._signing_in:
             if self._token is None or self._clock() >= self._token_until:
-                await self._sign_in(self._signer, self._token_url)
-            return {"Authorization": f"Bearer {self._token}"}
+                await self._sign_in(self._signer, self._token_path)
+            return {**_HEADERS, "Authorization": f"Bearer {self._token}"}
 
-    async def _sign_in(self, signer: Signer, token_url: str) -> None:
+    async def _sign_in(self, signer: Signer, path: str) -> None:
         """RFC 7523 section 2.2: exchange an assertion by our own key for a short token."""
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             "client_assertion": signer.assertion(),
         }
-        request = self._client.build_request("POST", token_url, data=form)
-        data = await self._send(request, "token", _JSON, ERROR_BYTES_MAX)
+        headers = {**_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
+        asking = self._token_line.ask("POST", path, headers, urlencode(form).encode("ascii"))
+        data = await self._read(asking, "token", _JSON, ERROR_BYTES_MAX)
         token, seconds = _read_token(data)
         self._token = token
         self._token_until = self._clock() + max(0.0, seconds - TOKEN_MARGIN_SECONDS)
 
-    async def _send(
-        self, request: httpx2.Request, resource: str, content_type: str, bytes_max: int
+    async def _read(
+        self,
+        asking: AbstractAsyncContextManager[Answer],
+        resource: str,
+        content_type: str,
+        bytes_max: int,
     ) -> bytes:
         try:
-            async with (
-                asyncio.timeout(self._total_seconds),
-                _streamed(self._client, request) as response,
-            ):
-                _check_head(response, resource, content_type, bytes_max)
-                return await _read(response, resource, bytes_max)
-        except (TimeoutError, httpx2.TimeoutException) as error:
-            raise FeedFault(Fault.TOO_SLOW, resource, type(error).__name__) from None
-        except httpx2.RemoteProtocolError as error:
+            async with asyncio.timeout(self._total_seconds), asking as answer:
+                _check_head(answer, resource, content_type, bytes_max)
+                return await _read(answer, resource, bytes_max)
+        except TimeoutError:
+            raise FeedFault(Fault.TOO_SLOW, resource) from None
+        except h11.RemoteProtocolError as error:
             raise FeedFault(Fault.TRUNCATED, resource, str(error)) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except OSError as error:
             raise FeedFault(Fault.UNREACHABLE, resource, str(error)) from None
 
 
-def _streamed(
-    client: httpx2.AsyncClient, request: httpx2.Request
-) -> AbstractAsyncContextManager[httpx2.Response]:
-    return _Streamed(client, request)
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
 
-class _Streamed:
-    """A response whose body is not read yet, closed on leaving."""
-
-    def __init__(self, client: httpx2.AsyncClient, request: httpx2.Request) -> None:
-        self._client = client
-        self._request = request
-        self._response: httpx2.Response | None = None
-
-    async def __aenter__(self) -> httpx2.Response:
-        self._response = await self._client.send(self._request, stream=True)
-        return self._response
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            await self._response.aclose()
-
-
-def _check_head(
-    response: httpx2.Response, resource: str, content_type: str, bytes_max: int
-) -> None:
-    status = response.status_code
+def _check_head(answer: Answer, resource: str, content_type: str, bytes_max: int) -> None:
+    status = answer.status
     if status != 200:
         fault = {404: Fault.NOT_FOUND, 401: Fault.NOT_ALLOWED, 403: Fault.NOT_ALLOWED}.get(status)
         if fault is None:
@@ -255,24 +236,24 @@ def _check_head(
                 else Fault.UNEXPECTED_STATUS
             )
         raise FeedFault(fault, resource, str(status))
-    given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given != content_type:
         raise FeedFault(Fault.CONTENT_TYPE, resource, f"{given[:60]!r}, not {content_type}")
-    length = response.headers.get("content-length", "")
+    length = answer.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > bytes_max:
         raise FeedFault(Fault.TOO_LARGE, resource, f"{length[:20]} bytes announced")
 
 
-async def _read(response: httpx2.Response, resource: str, bytes_max: int) -> bytes:
+async def _read(answer: Answer, resource: str, bytes_max: int) -> bytes:
     """The body, unpacked by ourselves: never more than `bytes_max` bytes in memory."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise FeedFault(Fault.CONTENT_ENCODING, resource, encoding[:60])
     # tlog-tiles lets a log serve bundles in gzip without being asked.
     unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if encoding == "gzip" else None
     parts: list[bytes] = []
     size = 0
-    async for raw in response.aiter_raw():
+    async for raw in answer.parts:
         part = raw
         if unpack is not None:
             try:
