@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -23,7 +23,7 @@ from regulator.audit_store import AUDIT_NAME
 from regulator.database import DatabaseUnusable, open_database
 from regulator.mirror import read_tile
 from regulator.observer import DATABASE_NAME
-from regulator.report.model import BadReport, Period, ReportCode, Scope
+from regulator.report.model import BadReport, Period, Report, ReportCode, Scope
 
 NO_PACK: Final = ("NULL", "NULL")
 """Name and version where nothing was audited yet."""
@@ -32,6 +32,15 @@ SETTLE_MS: Final = 600_000
 """What the hub admitted before a moment is under a checkpoint that we saw ten minutes after it."""
 
 _SEED_BITS: Final = 32
+
+
+class Contents(Protocol):
+    """Makes one report from the observer's folder (its databases, read only) in a scope.
+
+    Raises `BadReport` where the scope asks for what is not there (no such case, no such member).
+    """
+
+    def __call__(self, folder: Path, scope: Scope, /) -> Report: ...
 
 
 @dataclass(frozen=True, slots=True)

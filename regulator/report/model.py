@@ -20,15 +20,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from creditchain.events import canonical_json
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 ROWS_MAX: Final = 500_000
-"""Rows of one table, some 700 MiB in memory: a month of orders of the reference system."""
+"""Rows of one table, some 300 MiB in memory: a month of orders of the reference system."""
 
 ROWS_TOGETHER: Final = 1_000
 """Rows of a table that are one part of its canonical form."""
@@ -242,15 +239,6 @@ class Scope:
     def parameter(self, name: str) -> str | None:
         """What was asked for under a name."""
         return dict(self.parameters).get(name)
-
-
-class Contents(Protocol):
-    """Makes one report from the observer's folder (its databases, read only) in a scope.
-
-    Raises `BadReport` where the scope asks for what is not there (no such case, no such member).
-    """
-
-    def __call__(self, folder: Path, scope: Scope, /) -> Report: ...
 
 
 @dataclass(frozen=True, slots=True)

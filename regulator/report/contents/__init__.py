@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from regulator.report.model import Contents, ReportCode
+from regulator.report.asking import Contents
+from regulator.report.model import ReportCode
 
 REPORTS: Final[Mapping[ReportCode, Contents]] = {}
 """Every report that can be made, by its code."""
