@@ -29,6 +29,7 @@ from creditchain.events.inspection import (
     IdentitiesResolved,
 )
 from creditchain.fingerprint import fingerprint
+from creditchain.seal import Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,15 @@ async def close_case(client: Client, case: str, *, wait_for: Level = Level.CHECK
 
 
 async def resolve_identities(
-    client: Client, look: IdentitiesResolved, *, wait_for: Level = Level.CHECKPOINTED
+    client: Client, look: IdentitiesResolved | Sealed, *, wait_for: Level = Level.CHECKPOINTED
 ) -> Shown:
-    """One of the two looks. Raises `BadEvidence` for a name that is not the fingerprinted one."""
-    sealed = client.signer.seal(look)
+    """One of the two looks. Raises `BadEvidence` for a name that is not the fingerprinted one.
+
+    Whoever got no answer and repeats the look sealed before is shown the names of that one look.
+    """
+    sealed = look if isinstance(look, Sealed) else client.signer.seal(look)
+    assert isinstance(sealed.event.body, IdentitiesResolved), "only looks are answered with names"
+    subjects = sealed.event.body.subjects
     receipt, answer = await client.submit_and_read(sealed, wait_for=wait_for)
     try:
         identities = tuple(_identity(row) for row in answer["identities"] or ())
@@ -131,7 +137,7 @@ async def resolve_identities(
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadEvidence(f"what the hub shows of the look is incomplete: {error}") from None
-    if identities and tuple(who.subject for who in identities) != look.subjects:
+    if identities and tuple(who.subject for who in identities) != subjects:
         raise BadEvidence("the hub shows others than those who were looked at")
     return Shown(sealed.event.id, receipt, identities, words)
 

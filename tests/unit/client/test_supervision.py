@@ -94,6 +94,12 @@ async def test_a_look_shows_names_whose_fingerprints_are_on_the_log(speakers: Sp
     ]
     assert shown.words == ()
     assert shown.receipt.index == speakers.town.ledger.head().size - 1
+    # Sealed once and said twice, it is one look.
+    sealed = speakers.town.signer(SECOND).seal(look)
+    once = await resolve_identities(await speakers.client(SECOND), sealed)
+    again = await resolve_identities(await speakers.client(SECOND), sealed)
+    assert (once.id, once.identities) == (again.id, again.identities)
+    assert once.receipt.index == again.receipt.index == shown.receipt.index + 1
     await close_case(await speakers.client(FIRST), case)
     with pytest.raises(RefusedByHub) as refused:
         await resolve_identities(await speakers.client(SECOND), look)
