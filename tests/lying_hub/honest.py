@@ -282,8 +282,8 @@ class Consortium:
             self.admit(enterprise, ConsentWithdrawn(asked))
             self.consents.pop()
 
-    def order(self) -> None:
-        """An order under a consent, and what becomes of it."""
+    def take_consent(self) -> tuple[str, Actor]:
+        """One use of some consent that has one left."""
         place = self.random.randrange(len(self.consents))
         consent, enterprise, terms = self.consents[place]
         if terms.uses_max == 1:
@@ -291,6 +291,11 @@ class Consortium:
         else:
             left = replace(terms, uses_max=terms.uses_max - 1)
             self.consents[place] = (consent, enterprise, left)
+        return consent, enterprise
+
+    def order(self) -> None:
+        """An order under a consent, and what becomes of it."""
+        consent, enterprise = self.take_consent()
         sections = tuple(sorted(self.random.sample(SECTIONS, self.random.randint(1, 3))))
         order = self.admit(
             self.bank_officer,
