@@ -88,6 +88,9 @@ def parse_pack(data: bytes, rules: Sequence[Rule[Any]]) -> Pack:
         at = re.search(r"at line (\d+)", str(error))
         line = int(at[1]) if at is not None else text.count("\n") + 1
         raise BadPack(line, str(error)) from None
+    except (RecursionError, ValueError):
+        # Too deep, or a number of thousands of digits; the parser says no more.
+        raise BadPack(1, "nested too deep, or a number that is too long") from None
     return _Reading(text, data).pack(table, rules)
 
 
@@ -100,6 +103,8 @@ class _Reading:
 
     def pack(self, table: dict[str, Any], rules: Sequence[Rule[Any]]) -> Pack:
         self._only(table, {"name", "version", "calendar", *(one.value for one in Regime)}, "")
+        name, version = self._name(table, "name"), self._name(table, "version")
+        almanac = self._almanac(self._table(table.get("calendar"), "calendar"))
         limits, severities, off = {}, {}, set()
         known = {rule.code: rule for rule in rules}
         for regime in Regime:
@@ -123,9 +128,9 @@ class _Reading:
         if missing:
             raise BadPack(max(1, len(self._lines)), f"the rule {missing[0]} is missing")
         return Pack(
-            self._name(table, "name"),
-            self._name(table, "version"),
-            self._almanac(self._table(table.get("calendar"), "calendar")),
+            name,
+            version,
+            almanac,
             limits,
             severities,
             frozenset(off),
@@ -177,14 +182,19 @@ class _Reading:
             raise self._bad(
                 where, "utc_offset_minutes is not from -720 to 840", "utc_offset_minutes"
             )
-        if not isinstance(weekdays, list) or not {*weekdays} <= {*range(1, 8)}:
+        if not isinstance(weekdays, list) or not all(
+            type(one) is int and 1 <= one <= 7 for one in weekdays
+        ):
             raise self._bad(
                 where, "duty_weekdays are numbers from 1 (Monday) to 7", "duty_weekdays"
             )
+        duty_from, duty_until = self._clock(given, "duty_from"), self._clock(given, "duty_until")
+        if duty_until <= duty_from:
+            raise self._bad(where, "duty_until is not after duty_from", "duty_until")
         return Almanac(
             offset,
-            self._clock(given, "duty_from"),
-            self._clock(given, "duty_until"),
+            duty_from,
+            duty_until,
             frozenset(weekdays),
             self._days(given, "holidays"),
             self._days(given, "make_up_days"),
@@ -226,8 +236,9 @@ class _Reading:
         """The error, at the line of `name` in the table `where`, as well as lines tell."""
         start = 0
         if where:
-            header = f"[{where}]"
-            start = next((n for n, one in enumerate(self._lines) if one.strip() == header), 0)
+            header = re.compile(rf"\[\s*{re.escape(where)}\s*\]|{re.escape(where)}\s*=")
+            found = (n for n, one in enumerate(self._lines) if header.match(one.strip()))
+            start = next(found, 0)
         if name:
             begins = re.compile(rf"\[?\s*\"?{re.escape(name)}\b")
             for number in range(start, len(self._lines)):
