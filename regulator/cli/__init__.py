@@ -13,6 +13,7 @@ from __future__ import annotations
 import typer
 
 from regulator.cli.audit import audit
+from regulator.cli.evidence import evidence
 from regulator.cli.observing import check, export, follow, init, serve, status
 from regulator.cli.running import DATABASE, NO_ANSWER, UNFIT, WRONG
 from regulator.cli.sql import sql
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (init, serve, follow, status, export, check, audit, submit, sql):
+for command in (init, serve, follow, status, export, check, audit, submit, sql, evidence):
     app.command()(command)
 
 
