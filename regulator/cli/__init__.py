@@ -15,6 +15,7 @@ import typer
 from regulator.cli.audit import audit
 from regulator.cli.evidence import evidence
 from regulator.cli.observing import check, export, follow, init, serve, status
+from regulator.cli.report import report
 from regulator.cli.running import DATABASE, NO_ANSWER, UNFIT, WRONG
 from regulator.cli.sql import sql
 from regulator.cli.submit import submit
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (init, serve, follow, status, export, check, audit, submit, sql, evidence):
+for command in (init, serve, follow, status, export, check, audit, submit, sql, report, evidence):
     app.command()(command)
 
 
