@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import structlog
-import typer
 from typer.testing import CliRunner
 
-from regulator.cli.report import report
+from regulator.cli import app
 from regulator.office import open_office
 from regulator.report import contents
 from regulator.report.model import ReportCode
@@ -19,13 +18,10 @@ from tests.lying_hub.honest import START_MS
 from tests.unit.regulator.report.world import DAY_MS, contents_of, make_folder
 from tests.unit.regulator.test_schedule import Maker
 
-app = typer.Typer()
-app.command()(report)
-
 
 def run(*arguments: object) -> tuple[int, str]:
     """Exit code and output."""
-    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    result = CliRunner().invoke(app, ["report", *map(str, arguments)])
     structlog.reset_defaults()
     logging.getLogger().handlers.clear()
     return result.exit_code, result.output
