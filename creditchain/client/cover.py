@@ -28,10 +28,11 @@ STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;"
     "color:#1a1a1a;background:#fff}h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2rem;"
     "border-bottom:2px solid #1a1a1a}p,li{margin:.4rem 0}[lang=zh]{color:#333}"
-    "code{overflow-wrap:anywhere;font-size:.85em}.wide{overflow-x:auto}table{border-collapse:"
-    "collapse;font-size:.9rem;width:100%}th,td{text-align:left;vertical-align:top;padding:.3rem"
-    " .5rem;border-bottom:1px solid #bbb}.pin{background:#f4f4e8;padding:.6rem;border:1px solid "
-    "#999}@media print{body{font-size:11px;max-width:none}h2{break-after:avoid}}"
+    "code{overflow-wrap:anywhere;font-size:.85em}.wide{overflow-x:auto}"
+    "table{border-collapse:collapse;font-size:.9rem;width:100%}"
+    "th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid #bbb}"
+    ".pin{background:#f4f4e8;padding:.6rem;border:1px solid #999}"
+    "@media print{body{font-size:11px;max-width:none}h2{break-after:avoid}}"
 )
 
 _DETAIL_FIELDS: Final = (
@@ -69,27 +70,32 @@ def render_cover(judged: Judged) -> str:
 def _what_to_compare(judged: Judged) -> list[str]:
     maker, policy = _who(judged, judged.maker), judged.policy_digest
     founding = b64u(judged.founding)
+    vouched = ""
+    if judged.by_regulator:
+        vouched = both(
+            "The regulator signed this file with a key that follows from the founding, and with "
+            "it the policy that names the observer's keys.",
+            "监管机构已用可追溯至创世的密钥签署本文件，从而确认策略文件所列观察方密钥。",
+        )
     return [
         f"<p>Log 日志: {code(judged.log)}<br>Made by 制作方: {maker}</p>",
         "<div class=pin>",
         both(
             "Compare these two values with what the regulator publishes, or with what you were "
-            "given "
-            "when you joined. They cannot be trusted because this file names them: everything else "
-            "follows from them.",
+            "given when you joined. That this file names them is no reason to trust them, and "
+            "everything else follows from them.",
             "请将以下两个值与监管机构公布的值或您加入时获得的值比对。不能因本文件列出而信任它们；"
             "其余一切均由它们推出。",
         ),
         f"<p>Founding 创世承诺: {code(founding)}<br>= {code(judged.founding.hex())}</p>",
-        f"<p>Policy, SHA-256 策略文件: {code(policy)}</p></div>",
+        f"<p>Policy, SHA-256 策略文件: {code(policy)}</p>{vouched}</div>",
         both(
             "To verify everything again without a network and without our software, open "
-            f"{code('verify.html')} in a browser and give it this zip, or run {code('python3 ')}"
-            f"{code('verify.py FILE.zip --founding ' + founding)}. A careful reader takes the "
-            "verifier from somewhere else than the file to be judged.",
-            f"如需离线、不依赖我方软件重新验证，请用浏览器打开 {code('verify.html')} 并选择本压"
-            "缩包，"
-            f"或运行 {code('verify.py')}。审慎者应从本文件之外的渠道取得验证程序。",
+            f"{code('verify.html')} in a browser and give it this zip, or run "
+            f"{code('python3 ')}{code('verify.py FILE.zip --founding ' + founding)}. A careful "
+            "reader takes the verifier from somewhere else than the file to be judged.",
+            f"如需离线、不依赖我方软件重新验证，请用浏览器打开 {code('verify.html')} 并选择本压缩"
+            f"包，或运行 {code('verify.py')}。审慎者应从本文件之外的渠道取得验证程序。",
         ),
     ]
 
@@ -101,32 +107,28 @@ def _shown(judged: Judged) -> list[str]:
         heading("What was verified when this was made", "制作时已验证的内容"),
         both(
             f"{len(judged.events)} entries are in the log, under {len(judged.checkpoints)} signed "
-            f"checkpoint(s). For {authors['SHOWN']} of them the author's signature was "
-            "verified with "
-            "a key that leads, endorsement by endorsement, back to the founding.",
-            f"{len(judged.events)} 条记录在日志中，对应 {len(judged.checkpoints)} 个已签名检查"
-            "点；其中 "
-            f"{authors['SHOWN']} 条的作者签名已用可逐级追溯至创世的密钥验证。",
+            f"checkpoint(s). For {authors['SHOWN']} of them the author's signature was verified "
+            "with a key that leads, endorsement by endorsement, back to the founding.",
+            f"{len(judged.events)} 条记录在日志中，对应 {len(judged.checkpoints)} 个已签名检查点；"
+            f"其中 {authors['SHOWN']} 条的作者签名已用可逐级追溯至创世的密钥验证。",
         ),
     ]
     if authors["UNSHOWN"]:
         parts.append(
             both(
-                f"<strong>Of {authors['UNSHOWN']} entries only that they are on the log is "
-                "shown, not "
-                "who said it</strong>: the event that introduced the signer's key may not be "
-                "read by "
-                "the maker of this bundle, or was erased. The regulator's own bundle shows it.",
-                f"<strong>其中 {authors['UNSHOWN']} 条仅能证明已上链，未能证明作者</strong>："
-                "制作方无权读取引入该密钥的记录，或该记录已被删除。监管机构的证据包可补足。",
+                f"<strong>Of {authors['UNSHOWN']} entries only that they are on the log is shown, "
+                "not who said it</strong>: the event that introduced the signer's key may not be "
+                "read by the maker of this bundle, or was erased. The regulator's own bundle "
+                "shows it.",
+                f"<strong>其中 {authors['UNSHOWN']} 条仅能证明已上链，未能证明作者</strong>：制作"
+                "方无权读取引入该密钥的记录，或该记录已被删除。监管机构的证据包可补足。",
             )
         )
     if authors["ERASED"]:
         parts.append(
             both(
-                f"The content of {authors['ERASED']} entries was lawfully erased; that they "
-                "stood on "
-                "the log, and by which event they were erased, is proven.",
+                f"The content of {authors['ERASED']} entries was lawfully erased; that they stood "
+                "on the log, and by which event they were erased, is proven.",
                 f"{authors['ERASED']} 条记录的内容已依法删除；其曾在链及删除依据均可证明。",
             )
         )
@@ -174,9 +176,7 @@ def _row(judged: Judged, e: JudgedEvent) -> tuple[str, str, str, str]:
         who += "<br><strong>not shown 未证明</strong>"
     else:
         place += f"<br><small>← {' ← '.join(map(str, e.trail))}</small>"
-    signed = (
-        "" if e.event.signed_at == e.at else f"<br><small>{format_time(e.event.signed_at)}</small>"
-    )
+    signed = f"<br><small>signed 签名<br>{format_time(e.event.signed_at)}</small>"
     said = f"{escape(en)}<br>{escape(zh)}<br><small>{escape(details)}</small>"
     return at + signed, said, who, place
 
@@ -237,19 +237,14 @@ def _before_deposit(judged: Judged) -> list[str]:
         )
     parts.append(
         both(
-            "A root commits the source to every record of the batch, each with a secret salt; "
-            "a line "
-            "of the report leads to it by a path that comes with the report, not with this bundle. "
-            "The source signed the root itself. How the source came by a record before it "
-            "committed "
-            "to it, and whether the record is true, the log does not show: that is for the "
-            "source's "
-            "own books, and for other proof.",
-            "默克尔根使来源方对批次内每条（加盐的）记录作出承诺；报告中的每一行可凭报告所附路径"
-            "与之核对。"
-            "根由来源方自行签名。来源方在存证之前如何取得该记录、记录是否真实，日志不能证明，须"
-            "由来源方的"
-            "原始资料及其他证据印证。",
+            "A root commits the source to every record of the batch, each with a secret salt; a "
+            "line of the report leads to it by a path that comes with the report, not with this "
+            "bundle. The source signed the root itself. How the source came by a record before "
+            "it committed to it, and whether the record is true, the log does not show: that is "
+            "for the source's own books, and for other proof.",
+            "默克尔根使来源方对批次内每条（加盐的）记录作出承诺；报告中的每一行可凭报告所附路径与"
+            "之核对。根由来源方自行签名。来源方在存证之前如何取得该记录、记录是否真实，日志不能证"
+            "明，须由来源方的原始资料及其他证据印证。",
         )
     )
     return parts
@@ -264,14 +259,12 @@ def _not_proven(judged: Judged) -> list[str]:
         (
             (
                 "Which person or enterprise stands behind an opaque id or holds a key: names are "
-                "in the "
-                "directory, of which the log holds salted fingerprints, and the member that "
-                "appointed or "
-                "enrolled them answers for it."
+                "in the directory, of which the log holds salted fingerprints, and the member "
+                "that appointed or enrolled them answers for it."
             ),
             (
-                "匿名标识或密钥背后的自然人或企业：姓名在名录中，链上仅有加盐指纹，由任命或登记的成"
-                "员负责。"
+                "匿名标识或密钥背后的自然人或企业：姓名在名录中，链上仅有加盐指纹，由任命或登记的"
+                "成员负责。"
             ),
         ),
         (
@@ -281,18 +274,18 @@ def _not_proven(judged: Judged) -> list[str]:
                 "whole log, as the observer does, can."
             ),
             (
-                "未被选入本包的其他事件（例如密钥吊销）不存在：节选无法证明，持有全部日志的观察方可"
-                "以证明。"
+                "未被选入本包的其他事件（例如密钥吊销）不存在：节选无法证明，持有全部日志的观察方"
+                "可以证明。"
             ),
         ),
         (
             (
-                "That each step was lawful: the verifiers check signatures, keys, roles and times. "
-                "The rulebook is replayed by the observer before it cosigns as mirror."
+                "That each step was lawful: the verifiers check signatures, keys, roles and "
+                "times. The rulebook is replayed by the observer before it cosigns as mirror."
             ),
             (
-                "每一步是否合规：验证程序检查签名、密钥、角色与时间；规则手册由观察方在作为镜像会签"
-                "前重放。"
+                "每一步是否合规：验证程序检查签名、密钥、角色与时间；规则手册由观察方在作为镜像会"
+                "签前重放。"
             ),
         ),
     ]

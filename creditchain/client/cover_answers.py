@@ -108,7 +108,7 @@ def _independence(judged: Judged, names: dict[str, str]) -> list[str]:
     if stake:
         verdict = (
             (
-                f"<strong>A party of this order is also the operator or the regulator: "
+                "<strong>A party of this order is also the operator or the regulator: "
                 f"{escape(', '.join(stake))}.</strong>"
             ),
             f"<strong>本订单一方同时为运营方或监管机构：{escape(', '.join(stake))}。</strong>",
@@ -120,8 +120,8 @@ def _independence(judged: Judged, names: dict[str, str]) -> list[str]:
         )
     return [
         heading(
-            "2. Is the platform independent of the parties, and did nobody interfere by technical "
-            "means?",
+            "2. Is the platform independent of the parties, and did nobody interfere by "
+            "technical means?",
             "二、平台与当事人是否存在利害关系，是否利用技术手段不当干预",
             3,
         ),
@@ -131,12 +131,13 @@ def _independence(judged: Judged, names: dict[str, str]) -> list[str]:
             f"当事方：{listed}。{verdict[1]}彼此间的股权与合同关系不在本包内。",
         ),
         both(
-            "Every event is signed by the key of whoever said it, and what was signed is what the "
-            "log commits to. The operator can delay or refuse an event; it cannot make one in "
-            f"another's name, nor change one. Signed by the operator in this bundle: {said}.",
-            "每一事件均由作者以自有密钥签名，链上承诺的即为其所签内容。运营方可以延迟或拒绝，但"
-            "不能以他人"
-            f"名义制作或改动事件。本包内由运营方签名的事件：{said}。",
+            "Every event is signed by the key of whoever said it, and what was signed is what "
+            "the log commits to. The operator can delay or refuse an event; without another's "
+            "key it cannot make one in that other's name, nor change one unseen. Signed by the "
+            f"operator in this bundle: {said}.",
+            "每一事件均由作者以自有密钥签名，链上承诺的即为其所签内容。运营方可以延迟或拒绝；未持"
+            "有他人密钥，即不能以他人名义制作事件，改动亦会被发现。本包内由运营方签名的事件："
+            f"{said}。",
         ),
     ]
 
@@ -168,22 +169,19 @@ def _soundness(judged: Judged) -> list[str]:
         ),
         both(
             f"{policy}. The times at which entries were admitted never go back, the signers' "
-            "clocks "
-            f"and the log's lie at most {skew} ms apart, and no two checkpoints of one size "
-            "have two "
-            "roots. Checkpoints and cosignatures:",
-            "各凭证均带有策略所要求的会签（若策略有要求）；上链时间从不倒退；签名者与日志的时钟"
-            "相差不超过 "
-            f"{skew} 毫秒；同一规模的检查点不存在两个根。检查点与会签如下：",
+            f"clocks and the log's lie at most {skew} ms apart, and no two checkpoints of one "
+            "size have two roots. Checkpoints and cosignatures:",
+            "各凭证均带有策略所要求的会签（若策略有要求）；上链时间从不倒退；签名者与日志的时钟相"
+            f"差不超过 {skew} 毫秒；同一规模的检查点不存在两个根。检查点与会签如下：",
         ),
         f"<ul>{''.join(rows)}</ul>",
         both(
-            "A change to any entry, by anyone, changes the root that log and observer have signed. "
-            "That the machines were otherwise clean and secure is not shown by any signature: ask "
-            "for the operator's security assessments and the regulator's inspections.",
-            "任何人改动任何条目都会改变日志与观察方已签名的根。机器在其他方面是否清洁、安全，任"
-            "何签名都无法"
-            "证明，须调取运营方的等级保护测评与监管检查材料。",
+            "A change to any entry, by anyone, changes the root that log and observer have "
+            "signed. That the machines were otherwise clean and secure is not shown by any "
+            "signature: ask for the operator's security assessments and the regulator's "
+            "inspections.",
+            "任何人改动任何条目都会改变日志与观察方已签名的根。机器在其他方面是否清洁、安全，任何"
+            "签名都无法证明，须调取运营方的等级保护测评与监管检查材料。",
         ),
     ]
 
@@ -205,8 +203,8 @@ def _standards(judged: Judged) -> list[str]:
         both(
             f"Only published formats and algorithms are used (signatures here: {used}); whoever "
             "doubts the verifiers in this file can write another from the specifications:",
-            f"仅使用公开的格式与算法（本包内签名：{used}）；对包内验证程序存疑者可依据规范另行"
-            "编写：",
+            f"仅使用公开的格式与算法（本包内签名：{used}）；对包内验证程序存疑者可依据规范另行编"
+            "写：",
         ),
         f"<ul>{items}</ul>",
     ]
