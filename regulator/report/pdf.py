@@ -128,13 +128,13 @@ def _data(report: Report, digest: str, lang: str) -> dict[str, Any]:
     header, period = report.header, report.header.period
     word = {key: both.in_language(lang) for key, both in _WORDS.items()}
     moment = datetime.fromtimestamp(header.as_of_ms // 1000, UTC)
-    pack = f"{header.rule_pack} {header.rule_pack_version}"
+    pack = f"{show_text(header.rule_pack)} {show_text(header.rule_pack_version)}"
     facts = [
         (word["origin"], show_text(header.origin), "code", False),
         (word["size"], f"{header.size:,}", "integer", False),
         (word["as_of"], show_time(header.as_of_ms, period.zone), "time", False),
         (word["zone"], period.zone, "text", False),
-        (word["pack"], show_text(pack), "text", False),
+        (word["pack"], None if pack == "NULL NULL" else pack, "text", False),
         (word["parameters"], _parameters(report), "text", False),
         (word["root"], show_text(header.root), "digest", True),
         (word["digest"], digest, "digest", True),
@@ -206,6 +206,10 @@ def _table(table: Table, lang: str, zone: str) -> dict[str, Any]:
     if len(table.rows) > PRINTED_ROWS_MAX:
         more = _WORDS["more"].in_language(lang)
         more = more.format(shown=PRINTED_ROWS_MAX, all=len(table.rows), id=table.id)
+    shares = [_share(column, index, rows) for index, column in enumerate(table.columns)]
+    if not any(shares):
+        # A table of short texts fills the page's width all the same.
+        shares = [0 if column.kind.is_number else 1 for column in table.columns]
     return {
         "block": "table",
         "title": show_text(table.title.in_language(lang)),
@@ -214,9 +218,9 @@ def _table(table: Table, lang: str, zone: str) -> dict[str, Any]:
                 "label": show_text(column.label.in_language(lang)),
                 "kind": column.kind.value,
                 "number": column.kind.is_number,
-                "share": _share(column, index, rows),
+                "share": part,
             }
-            for index, column in enumerate(table.columns)
+            for column, part in zip(table.columns, shares, strict=True)
         ],
         "rows": rows,
         "more": more,
