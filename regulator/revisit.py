@@ -54,13 +54,16 @@ class Revisit:
         self._gone: set[int] = set()
 
     async def step(self, shown: Head) -> None:
-        """See one bundle of bodies again, and one that holds a body said to be erased."""
-        await self._confirm_gone(shown)
-        size = min(self._follower.progress().size, shown.size)
-        if size == 0:
-            return
+        """See one bundle of bodies again, and one that holds a body said to be erased.
+
+        Not while what is shown is not of our tree, or more than we have copied.
+        """
         write = self._follower.write
         mirror = self._follower.cosigner.mirror
+        size = shown.size
+        if size == 0 or await write(mirror.root_at, size) != shown.root:
+            return
+        await self._confirm_gone(shown)
         places = {await write(mirror.run, lambda connection: next_place(connection, REVISIT, size))}
         erased = await write(mirror.run, _next_erased)
         if erased is not None and erased < size:
@@ -98,8 +101,6 @@ class Revisit:
 
     async def _confirm_gone(self, shown: Head) -> None:
         """What was gone then, and is not erased by a head that was shown after that."""
-        if not self._gone or self._follower.progress().size < shown.size:
-            return
         gone, self._gone = self._gone, set()
         for index in sorted(gone):
             row = (await self._read(index, 1)).get(index)

@@ -52,6 +52,7 @@ from creditchain.events.order import (
 )
 from creditchain.events.product import Money, ProductOffered
 from creditchain.rulebook import DictBook, Violation, decide
+from creditchain.rulebook.record import Order
 from creditchain.seal import Entry, Sealed, format_entry, seal
 from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
 from creditchain.tlog.edge import Edge, EdgeReader
@@ -295,9 +296,32 @@ class Consortium:
 
     def order(self) -> None:
         """An order under a consent, and what becomes of it."""
+        order = self.place()
+        sections = self.sections_of(order)
+        draw = self.random.random()
+        if draw < 0.1:
+            self.admit(self.agency_officer, OrderDeclined(order, DeclineCode.CAPACITY))
+            return
+        if draw < 0.2:
+            self.admit(self.bank_officer, OrderCancelled(order))
+            return
+        self.admit(self.agency_officer, OrderAccepted(order))
+        missing = sections[1:] if draw < 0.4 else ()
+        delivery = self.delivery(order, missing)
+        assert delivery.report is not None, "there are sections that are not missing"
+        self.admit(self.agency_officer, delivery)
+        self.admit(self.bank_officer, DeliveryAcknowledged(order, delivery.report.fingerprint))
+        if draw < 0.7:
+            self.admit(
+                self.bank_officer,
+                CreditDecided(order, CreditDecision.GRANTED, Money(5_000_000, "CNY")),
+            )
+
+    def place(self) -> str:
+        """An order under some consent; its id."""
         consent, enterprise = self.take_consent()
         sections = tuple(sorted(self.random.sample(SECTIONS, self.random.randint(1, 3))))
-        order = self.admit(
+        return self.admit(
             self.bank_officer,
             OrderPlaced(
                 enterprise.id,
@@ -308,39 +332,30 @@ class Consortium:
                 consent=consent,
             ),
         ).event.id
-        draw = self.random.random()
-        if draw < 0.1:
-            self.admit(self.agency_officer, OrderDeclined(order, DeclineCode.CAPACITY))
-            return
-        if draw < 0.2:
-            self.admit(self.bank_officer, OrderCancelled(order))
-            return
-        self.admit(self.agency_officer, OrderAccepted(order))
-        fingerprint = self.digest()
-        missing = sections[1:] if draw < 0.4 else ()
-        self.admit(
-            self.agency_officer,
-            ReportDelivered(
-                order,
-                Outcome.PARTIAL if missing else Outcome.COMPLETE,
-                SealedReport(
-                    fingerprint,
-                    self.digest(),
-                    9_000,
-                    "application/json",
-                    "creditchain-report/v1",
-                    self.seal_key.public.kid,
-                ),
-                tuple(DeliveredSection(s, self.digest()) for s in sections if s not in missing),
-                tuple(MissingSection(s, MissingCode.NO_RECORDS) for s in missing) or None,
+
+    def sections_of(self, order: str) -> tuple[Section, ...]:
+        """What an order asks for."""
+        record = self.book.get(Order, order)
+        assert record is not None, order
+        return record.sections
+
+    def delivery(self, order: str, missing: tuple[Section, ...] = ()) -> ReportDelivered:
+        """The agency's answer, without some sections."""
+        sections = self.sections_of(order)
+        return ReportDelivered(
+            order,
+            Outcome.PARTIAL if missing else Outcome.COMPLETE,
+            SealedReport(
+                self.digest(),
+                self.digest(),
+                9_000,
+                "application/json",
+                "creditchain-report/v1",
+                self.seal_key.public.kid,
             ),
+            tuple(DeliveredSection(s, self.digest()) for s in sections if s not in missing),
+            tuple(MissingSection(s, MissingCode.NO_RECORDS) for s in missing) or None,
         )
-        self.admit(self.bank_officer, DeliveryAcknowledged(order, fingerprint))
-        if draw < 0.7:
-            self.admit(
-                self.bank_officer,
-                CreditDecided(order, CreditDecision.GRANTED, Money(5_000_000, "CNY")),
-            )
 
     def erase(self) -> None:
         """The body of some order's event is erased, lawfully."""

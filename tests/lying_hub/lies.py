@@ -11,10 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from creditchain.events import b64u, format_event
-from creditchain.events.codes import ErasureGround, LawfulGround, Purpose, SuspensionGround
+from creditchain.events.codes import (
+    DisputeCode,
+    ErasureGround,
+    LawfulGround,
+    Purpose,
+    SuspensionGround,
+)
 from creditchain.events.erasure import BodyErased
 from creditchain.events.membership import MemberSuspended, MemberWithdrawn
-from creditchain.events.order import Ground, OrderPlaced
+from creditchain.events.order import DeliveryDisputed, Ground, OrderAccepted, OrderPlaced
 from creditchain.seal import (
     Entry,
     assemble,
@@ -142,6 +148,49 @@ def erase_a_member(consortium: Consortium) -> int:
     return consortium.force(consortium.sealed(consortium.operator, body))
 
 
+def swap_a_fingerprint(consortium: Consortium) -> int:
+    """What the agency delivered stands on the log with another fingerprint than it signed."""
+    while not consortium.consents:
+        consortium.consent()
+    placed = consortium.place()
+    consortium.admit(consortium.agency_officer, OrderAccepted(placed))
+    sealed = consortium.sealed(consortium.agency_officer, consortium.delivery(placed))
+    body = swapped(sealed.body)
+    assert body != sealed.body
+    consortium.log.append(consortium.at, body)
+    return consortium.log.size - 1
+
+
+def swapped(body: bytes) -> bytes:
+    """The body with its first fingerprint written backwards: as well formed, and another."""
+    head, name, tail = body.partition(b'"fingerprint":"')
+    return head + name + tail[:42][::-1] + tail[42:]
+
+
+def deliver_another_report(consortium: Consortium) -> int:
+    """An agency seals another report than it says; the bank opens it, and disputes.
+
+    No lie of the hub, and no breach of the law: who compares fingerprints must find it.
+    """
+    while not consortium.consents:
+        consortium.consent()
+    placed = consortium.place()
+    consortium.admit(consortium.agency_officer, OrderAccepted(placed))
+    consortium.admit(consortium.agency_officer, consortium.delivery(placed))
+    opened = DeliveryDisputed(placed, DisputeCode.FINGERPRINT_MISMATCH, consortium.digest())
+    consortium.admit(consortium.bank_officer, opened)
+    return consortium.log.size - 1
+
+
+def erase_in_words_only(consortium: Consortium, index: int) -> int:
+    """The log says that a body is erased, and it is not."""
+    commitment = b64u(hashlib.sha256(consortium.log.bodies[index]).digest())
+    said = BodyErased(index, commitment, ErasureGround.COURT_ORDER)
+    consortium.admit(consortium.operator, said)
+    consortium.log.publish()
+    return consortium.log.size - 1
+
+
 @dataclass(frozen=True)
 class Lie:
     """A lie on the log, the finding it gives, and the start of its detail."""
@@ -160,6 +209,7 @@ TOLD = (
     Lie(invent_a_key, FindingCode.KEY_UNKNOWN, "bank-hana"),
     Lie(borrow_another_log, FindingCode.WRONG_LOG, "other.example/log"),
     Lie(repeat_an_event, FindingCode.ID_REUSED),
+    Lie(swap_a_fingerprint, FindingCode.SIGNATURE_INVALID),
     Lie(log_nonsense, FindingCode.BODY_MALFORMED),
     Lie(log_no_proof, FindingCode.PROOF_MALFORMED),
     Lie(log_a_strange_entry, FindingCode.ENTRY_MALFORMED),
@@ -265,6 +315,16 @@ class AlteringBody(Lying):
         if self.holds(path):
             at = self.place % TILE_WIDTH
             rows[at] = rows[at][:-3] + b"AA" + rows[at][-1:]
+        return rows
+
+
+class SwappingFingerprint(Lying):
+    """One body is served with another fingerprint in it."""
+
+    def read_bodies(self, path: BundlePath) -> list[bytes]:
+        rows = super().read_bodies(path)
+        if self.holds(path):
+            rows[self.place % TILE_WIDTH] = swapped(rows[self.place % TILE_WIDTH])
         return rows
 
 

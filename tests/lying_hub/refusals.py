@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from creditchain.client.evidence import REFUSAL_HEADER
 from creditchain.events import b64u, format_time
+from creditchain.events.membership import MemberWithdrawn
 from creditchain.rulebook import Refusal
 from creditchain.seal import Sealed
 from creditchain.tlog.note import Signer, sign_note
@@ -35,3 +36,9 @@ def refuse(
         f"{format_time(at)}\n{code.value}\n{path}\n"
     )
     return sign_note(text, [refusal_key(consortium)]).encode()
+
+
+def refuse_unfairly(consortium: Consortium) -> tuple[bytes, bytes]:
+    """The body of a lawful event, and its refusal."""
+    event = consortium.sealed(consortium.bank, MemberWithdrawn("bank-hana"))
+    return event.body, refuse(consortium, event, Refusal.MEMBER_SUSPENDED)
