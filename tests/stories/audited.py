@@ -1,4 +1,8 @@
-"""Plays a story to audit rules: every line goes on the log, whatever the rulebook says of it."""
+"""Plays a story to audit rules: every line goes on the log, whatever the rulebook says of it.
+
+`python -m tests.stories.audited` writes `fixtures/stories/audit/findings.jsonl`, which holds every
+finding of every audit story, byte for byte: the same on any machine, and seen in review to change.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from creditchain.events import b64u
 from creditchain.seal import Sealed
-from fixtures.stories.story import Line, compose
+from fixtures.stories.story import FOLDER, Line, compose, read_story
 from regulator.audit import (
     AUDIT_RULES,
     Audit,
@@ -24,8 +28,9 @@ from regulator.audit import (
     parse_pack,
 )
 
-
-LIMITS = r"(?m)^limits (.+)$"
+LIMITS: Final = r"(?m)^limits (.+)$"
+FINDINGS: Final = FOLDER / "audit" / "findings.jsonl"
+STORIES: Final = sorted(path.stem for path in (FOLDER / "audit").glob("*.story"))
 
 
 @cache
@@ -56,6 +61,17 @@ def story_pack(text: str, rules: Sequence[Rule[Any]]) -> Pack:
     return replace(pack, limits={**pack.limits, rule.code: limits})
 
 
+def print_findings() -> str:
+    """What each story's rule finds in it, one finding a line."""
+    rules = {rule.code: rule for rule in AUDIT_RULES}
+    return "".join(
+        f"{finding.evidence.decode()}\n"
+        for name in STORIES
+        for *_, findings in play(read_story(f"audit/{name}"), [rules[name.removesuffix("-not")]])
+        for finding in findings
+    )
+
+
 def said_by(sealed: Sealed, entry: int, at: int) -> Said:
     """A sealed event as a rule sees it."""
     event = sealed.event
@@ -82,3 +98,7 @@ def play(
         said = said_by(sealed, entry, at)
         commitments.append(said.commitment)
         yield line, said, audit.step(entry, at, said.commitment, said)
+
+
+if __name__ == "__main__":
+    FINDINGS.write_text(print_findings(), encoding="utf-8")
