@@ -45,6 +45,10 @@ class LoadFailed(Exception):
     """The load did not run as it should; the message says what came instead."""
 
 
+class Spent(LoadFailed):
+    """There were not enough orders at hand: the rate is not what it would have been."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What wrk counted: good answers a second, and milliseconds; `cpu_ms` of the server for each.
@@ -175,12 +179,22 @@ class _Driver:
 
     def hub(self, seconds: int) -> Load:
         """Fresh orders against the hub."""
-        self._sign(int(seconds * self._rate) + 2_000)
+        while True:
+            self._sign(int(seconds * self._rate) + 2_000)
+            try:
+                return self._place(seconds)
+            except Spent:
+                # The load before, which the rate is from, was held up by others.
+                if self._rate >= RATE_MAX:
+                    raise
+                self._rate = min(float(RATE_MAX), self._rate * 2)
+
+    def _place(self, seconds: int) -> Load:
         url = f"{self._site.stage.url}/graphql"
         wanted = ['"receipt":{"level":"CHECKPOINTED"', '"errors":', '"refusal":{']
         load = self._wrk(self._site.stage.hub, url, seconds, self._requests, wanted)
         # The next file need not be longer than what this machine can take.
-        self._rate = min(RATE_MAX, load.rate * 1.5 + 500)
+        self._rate = min(float(RATE_MAX), load.rate * 1.5 + 500)
         return load
 
     def plain(self, seconds: int) -> Load:
@@ -259,7 +273,9 @@ class _Driver:
         if made.returncode or found is None:
             raise LoadFailed(f"wrk ended with {made.returncode}: {made.stdout[-1000:]}")
         figures: dict[str, Any] = json.loads(found[1])
-        if figures["bad"] or figures["broken"] or "SPENT" in made.stdout:
+        if "SPENT" in made.stdout:
+            raise Spent(f"the load ran dry: {made.stdout[-1000:]}")
+        if figures["bad"] or figures["broken"]:
             raise LoadFailed(f"not every answer was good: {made.stdout[-1500:]}")
         return Load(
             figures["good"] / figures["seconds"],
