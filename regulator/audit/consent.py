@@ -69,7 +69,7 @@ def order_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator
         return
     member = view.member_of(said.by)
     if body.consent is None:
-        yield Concern(member, officer=said.by, facts={"why": "NONE_CITED"})
+        yield Concern(member, officer=said.by, facts={"why": "NONE_CITED", "order": said.id})
         return
     consent = view.get(Consent, body.consent)
     why = _why_not(consent, said.at)
@@ -79,7 +79,9 @@ def order_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator
         elif consent.enterprise != body.enterprise and body.purpose not in OF_OTHERS:
             why = "OF_ANOTHER_ENTERPRISE"
     if why is not None:
-        yield Concern(member, [] if consent is None else proof_of(consent), said.by, {"why": why})
+        proof = [] if consent is None else proof_of(consent)
+        facts = {"why": why, "order": said.id, "consent": body.consent}
+        yield Concern(member, proof, said.by, facts)
 
 
 def delivery_without_consent(view: View, said: Said, _limits: NoLimits) -> Iterator[Concern]:
@@ -98,7 +100,8 @@ def delivery_without_consent(view: View, said: Said, _limits: NoLimits) -> Itera
     why = "NONE_CITED" if order.consent is None else _why_not(consent, said.at)
     if why is not None:
         proof = [order.entry, *([] if consent is None else proof_of(consent))]
-        yield Concern(view.member_of(said.by), proof, said.by, {"why": why})
+        facts = {"why": why, "order": order.id}
+        yield Concern(view.member_of(said.by), proof, said.by, facts)
 
 
 class Early(NamedTuple):
@@ -128,6 +131,7 @@ def authorised_afterwards(view: View, said: Said, limits: BackDating) -> Iterato
         consent = view.get(Consent, body.consent)
         if early is not None and consent is not None and consent.granted_at is None:
             facts: dict[str, str | int] = {"why": "GRANTED_AFTERWARDS", "orders": early.orders}
+            facts["consent"] = consent.id
             yield Concern(consent.grantee, [consent.entry, early.entry], consent.officer, facts)
         return
     assert isinstance(body, OrderPlaced)
@@ -140,7 +144,7 @@ def authorised_afterwards(view: View, said: Said, limits: BackDating) -> Iterato
         return
     later_ms = consent.granted_signed_at - said.signed_at
     if later_ms > limits.clock_seconds * 1_000:
-        facts = {"why": "SIGNED_LATER", "later_ms": later_ms}
+        facts = {"why": "SIGNED_LATER", "order": said.id, "laterMs": later_ms}
         yield Concern(view.member_of(said.by), proof_of(consent), said.by, facts)
 
 
@@ -153,20 +157,20 @@ def sections_not_consented(view: View, said: Said, _limits: NoLimits) -> Iterato
     body = said.body
     if isinstance(body, OrderPlaced):
         cited, sections = body.consent, tuple(section.value for section in body.sections)
-        proof = []
+        order_id, proof = said.id, []
     else:
         assert isinstance(body, ReportDelivered)
         order = view.get(Order, body.order)
         if order is None:
             return
-        cited, proof = order.consent, [order.entry]
+        cited, order_id, proof = order.consent, order.id, [order.entry]
         sections = tuple(part.section.value for part in body.sections or ())
     consent = None if cited is None else view.get(Consent, cited)
     if consent is None:
         return
     beyond = sorted({*sections} - {*consent.sections})
     if beyond:
-        facts: dict[str, str | int] = {"sections": ",".join(beyond)}
+        facts: dict[str, str | int] = {"sections": ",".join(beyond), "order": order_id}
         yield Concern(view.member_of(said.by), [*proof_of(consent), *proof], said.by, facts)
 
 
@@ -187,7 +191,8 @@ def institution_not_named(view: View, said: Said, _limits: NoLimits) -> Iterator
         if order is None or consent is None or member == order.agency or member is None:
             return
         if member not in consent.agencies:
-            yield Concern(member, [order.entry, *proof_of(consent)], said.by, {"why": "AGENCY"})
+            facts: dict[str, str | int] = {"why": "AGENCY", "order": order.id}
+            yield Concern(member, [order.entry, *proof_of(consent)], said.by, facts)
         return
     assert isinstance(body, OrderPlaced)
     consent = None if body.consent is None else view.get(Consent, body.consent)
@@ -196,9 +201,10 @@ def institution_not_named(view: View, said: Said, _limits: NoLimits) -> Iterator
     product = view.get(Product, body.product)
     agency = body.product.partition("/")[0] if product is None else product.agency
     if member != consent.grantee:
-        yield Concern(member, proof_of(consent), said.by, {"why": "ORDERER"})
+        facts = {"why": "ORDERER", "order": said.id}
+        yield Concern(member, proof_of(consent), said.by, facts)
     elif agency not in consent.agencies:
-        facts: dict[str, str | int] = {"why": "AGENCY", "agency": agency}
+        facts = {"why": "AGENCY", "order": said.id, "agency": agency}
         yield Concern(member, proof_of(consent), said.by, facts)
 
 
@@ -213,7 +219,7 @@ def related_party_not_asked(view: View, said: Said, _limits: NoLimits) -> Iterat
     assert isinstance(body, OrderPlaced)
     consent = None if body.consent is None else view.get(Consent, body.consent)
     if body.purpose in OF_OTHERS and consent is not None and consent.enterprise != body.enterprise:
-        facts: dict[str, str | int] = {"of": consent.enterprise, "about": body.enterprise}
+        facts = {"order": said.id, "of": consent.enterprise, "about": body.enterprise}
         yield Concern(view.member_of(said.by), proof_of(consent), said.by, facts)
 
 
@@ -278,7 +284,8 @@ def judge_withdrawal(view: View, due: Due, _limits: WithdrawalTime) -> Iterator[
         if order is not None and order.placed_at <= consent.ended_at:
             left.append(order.entry)
     if left:
-        facts: dict[str, str | int] = {"orders": len(left) + under_way.more}
+        orders = len(left) + under_way.more
+        facts: dict[str, str | int] = {"consent": consent.id, "orders": orders}
         yield Concern(consent.grantee, [*proof_of(consent), *left], facts=facts)
 
 
@@ -319,7 +326,7 @@ def no_second_officer(view: View, said: Said, _limits: NoLimits) -> Iterator[Con
         why = "OF_ANOTHER_INSTITUTION"
     if why is not None:
         proof = [order.entry, *([] if approval is None else [approval.entry])]
-        facts: dict[str, str | int] = {"why": why, "ground": order.ground}
+        facts: dict[str, str | int] = {"why": why, "order": order.id, "ground": order.ground}
         yield Concern(view.member_of(said.by), proof, said.by, facts)
 
 

@@ -80,12 +80,12 @@ def over_the_ceiling(view: View, said: Said, limits: Ceilings) -> Iterator[Conce
     facts: dict[str, str | int] = {}
     days = _days(body)
     if days_max < days <= limits.open_ended_days:
-        facts |= {"days": days, "days_max": days_max}
+        facts |= {"days": days, "daysMax": days_max}
     if uses_max < body.terms.uses_max <= limits.open_ended_uses:
-        facts |= {"uses": body.terms.uses_max, "uses_max": uses_max}
+        facts |= {"uses": body.terms.uses_max, "usesMax": uses_max}
     if facts:
         proof, officer = _asked(view, body)
-        facts["purpose"] = body.terms.purpose.value
+        facts |= {"consent": body.consent, "purpose": body.terms.purpose.value}
         yield Concern(body.terms.grantee, proof, officer, facts)
 
 
@@ -115,7 +115,9 @@ def element_missing(view: View, said: Said, _limits: NoLimits) -> Iterator[Conce
         missing.append("SCOPE")
     if missing:
         proof, officer = _asked(view, body)
-        yield Concern(terms.grantee, proof, officer, {"missing": ",".join(missing)})
+        yield Concern(
+            terms.grantee, proof, officer, {"missing": ",".join(missing), "consent": body.consent}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def open_ended(view: View, said: Said, limits: OpenEnd) -> Iterator[Concern]:
         facts["uses"] = body.terms.uses_max
     if facts:
         proof, officer = _asked(view, body)
+        facts["consent"] = body.consent
         yield Concern(body.terms.grantee, proof, officer, facts)
 
 
@@ -159,7 +162,9 @@ def signatory_without_authority(view: View, said: Said, _limits: NoLimits) -> It
         since = None if key is None else key.compromised_since
         if since is not None and since <= consent.granted_at:
             proof = [one for one in (consent.entry, consent.granted_index) if one is not None]
-            yield Concern(view.member_of(said.by), proof, said.by, {"why": "COMPROMISED"})
+            yield Concern(
+                view.member_of(said.by), proof, said.by, {"why": "COMPROMISED", "order": said.id}
+            )
         return
     assert isinstance(body, ConsentGranted)
     consent = view.get(Consent, body.consent)
@@ -176,7 +181,7 @@ def signatory_without_authority(view: View, said: Said, _limits: NoLimits) -> It
     if why is not None:
         proof, officer = _asked(view, body)
         proof += [] if key is None else [key.entry]
-        yield Concern(body.terms.grantee, proof, officer, {"why": why})
+        yield Concern(body.terms.grantee, proof, officer, {"why": why, "consent": body.consent})
 
 
 class Authorisation(NamedTuple):
@@ -214,7 +219,8 @@ def authorisation_gone(view: View, said: Said, limits: Archive) -> Iterator[Conc
     if consent.ended_at is not None:
         ended_at = min(ended_at, consent.ended_at)
     if said.at < ended_at + limits.keep_days * DAY_MS:
-        facts: dict[str, str | int] = {"orders": consent.orders, "ground": body.ground.value}
+        facts: dict[str, str | int] = {"consent": consent.id, "orders": consent.orders}
+        facts["ground"] = body.ground.value
         yield Concern(view.member_of(said.by), [consent.entry, body.index], facts=facts)
 
 
@@ -321,14 +327,15 @@ def voucher_consents(view: View, said: Said, limits: Vouching) -> Iterator[Conce
     proof, officer = _asked(view, body)
     terms = body.terms
     if held is not None:
-        facts: dict[str, str | int] = {"why": "KEY_OF_A_MEMBER", "of": held.member}
+        facts: dict[str, str | int] = {"why": "KEY_OF_A_MEMBER", "consent": body.consent}
+        facts["of"] = held.member
         yield Concern(terms.grantee, [*proof, held.entry], officer, facts)
     elif (
         vouched is not None
         and vouched.member in {terms.grantee, *terms.agencies}
         and said.at < vouched.added_at + limits.days * DAY_MS
     ):
-        facts = {"why": "ADDED_BY_VOUCHER", "voucher": vouched.member}
+        facts = {"why": "ADDED_BY_VOUCHER", "consent": body.consent, "of": vouched.member}
         yield Concern(terms.grantee, [*proof, vouched.entry], officer, facts)
 
 

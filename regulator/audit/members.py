@@ -179,7 +179,7 @@ def governance_without_power(view: View, said: Said, _limits: NoLimits) -> Itera
         yield Concern(actor, officer=_officer(said), facts={"why": "NOT_THE_REGULATOR"})
     if isinstance(body, RulebookAdopted):
         if law is not None and body.version < law.version:
-            facts: dict[str, str | int] = {"why": "OLDER_LAW", "in_force": law.version}
+            facts: dict[str, str | int] = {"why": "OLDER_LAW", "inForce": law.version}
             yield Concern(actor, [law.entry], _officer(said), facts)
         view.put(LawInForce("law", body.version, said.entry))
 

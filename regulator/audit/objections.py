@@ -52,7 +52,7 @@ def note_objection(view: View, said: Said, limits: AnswerTime) -> Iterator[Conce
     objection = view.get(Objection, body.objection)
     member = view.member_of(said.by)
     if objection is not None and member != objection.holder:
-        facts: dict[str, str | int] = {"why": "ANSWERED_BY_ANOTHER", "holder": objection.holder}
+        facts = {"why": "ANSWERED_BY_ANOTHER", "objection": objection.id, "of": objection.holder}
         yield Concern(member, [objection.entry], said.by, facts)
 
 
@@ -61,7 +61,7 @@ def judge_objection(view: View, due: Due, _limits: AnswerTime) -> Iterator[Conce
     objection = view.get(Objection, due.key)
     assert objection is not None, "woken for an objection"
     if objection.answered_at is None:
-        facts: dict[str, str | int] = {"why": "UNANSWERED", "section": objection.section}
+        facts = {"why": "UNANSWERED", "objection": objection.id, "section": objection.section}
         yield Concern(objection.holder, [objection.entry], facts=facts)
 
 
@@ -169,8 +169,8 @@ def judge_correction(view: View, due: Due, limits: Correction) -> Iterator[Conce
         why = "NOT_CORRECTED"
     elif not untold:
         return
-    facts: dict[str, str | int] = {"why": why, "section": objection.section}
-    facts["recipients"] = len(untold)
+    facts: dict[str, str | int] = {"why": why, "objection": objection.id}
+    facts |= {"section": objection.section, "recipients": len(untold)}
     yield Concern(objection.holder, [objection.entry, answer.entry, *untold.values()], facts=facts)
 
 

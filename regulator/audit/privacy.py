@@ -68,7 +68,8 @@ def old_negative_data(view: View, said: Said, limits: Forgetting) -> Iterator[Co
                 sections.add(part.section.value)
                 days = max(days, age)
     if sections:
-        facts: dict[str, str | int] = {"sections": ",".join(sorted(sections)), "days": days}
+        facts: dict[str, str | int] = {"order": order.id, "days": days}
+        facts["sections"] = ",".join(sorted(sections))
         yield Concern(view.member_of(said.by), entries, said.by, facts)
 
 
@@ -146,7 +147,7 @@ def judge_vaulted(view: View, due: Due, _limits: DataLife) -> Iterator[Concern]:
             reports += 1
         one = None if one.before is None else view.get(Vaulted, one.before)
     if reports:
-        facts: dict[str, str | int] = {"delivered_on": day_text(int(due.key)), "reports": reports}
+        facts: dict[str, str | int] = {"deliveredOn": day_text(int(due.key)), "reports": reports}
         yield Concern(None if vault is None else vault.member, [*first, newest], facts=facts)
 
 
@@ -183,7 +184,11 @@ def delivery_abroad(view: View, said: Said, limits: Borders) -> Iterator[Concern
     name = f"{agency}/{orderer.id}/{month}"
     if region in limits.regions and view.get(Abroad, name) is None:
         view.put(Abroad(name, said.entry))
-        facts: dict[str, str | int] = {"to": orderer.id, "region": orderer.region}
+        facts: dict[str, str | int] = {
+            "order": order.id,
+            "to": orderer.id,
+            "region": orderer.region,
+        }
         yield Concern(agency, [orderer.entry, order.entry], said.by, facts)
 
 
@@ -200,7 +205,8 @@ def person_without_purpose(view: View, said: Said, _limits: NoLimits) -> Iterato
     if consent is None or subject is None or not subject.is_person:
         return
     if body.terms.purpose is Purpose.OTHER:
-        yield Concern(body.terms.grantee, [subject.entry, *proof_of(consent)], consent.officer)
+        proof = [subject.entry, *proof_of(consent)]
+        yield Concern(body.terms.grantee, proof, consent.officer, {"consent": consent.id})
 
 
 PRIVACY_RULES: Final[tuple[Rule[Any], ...]] = (

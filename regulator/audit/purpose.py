@@ -37,7 +37,7 @@ def purpose_not_consented(view: View, said: Said, _limits: NoLimits) -> Iterator
     assert isinstance(body, OrderPlaced)
     consent = None if body.consent is None else view.get(Consent, body.consent)
     if consent is not None and consent.purpose != body.purpose.value:
-        facts: dict[str, str | int] = {"consented": consent.purpose, "ordered": body.purpose.value}
+        facts = {"order": said.id, "consented": consent.purpose, "ordered": body.purpose.value}
         yield Concern(view.member_of(said.by), proof_of(consent), said.by, facts)
 
 
@@ -135,11 +135,11 @@ def no_exposure(view: View, said: Said, limits: PostLoan) -> Iterator[Concern]:
         return
     exposure = view.get(Exposure, f"{member}/{body.enterprise}")
     if exposure is None:
-        yield Concern(member, [bank.entry], said.by, {"why": "NEVER_LENT"})
+        yield Concern(member, [bank.entry], said.by, {"why": "NEVER_LENT", "order": said.id})
     else:
         months = view.calendar.month(said.at) - view.calendar.month(exposure.granted_at)
         if months > limits.months:
-            facts: dict[str, str | int] = {"why": "LONG_AGO", "months": months}
+            facts: dict[str, str | int] = {"why": "LONG_AGO", "order": said.id, "months": months}
             yield Concern(member, [exposure.entry], said.by, facts)
 
 
