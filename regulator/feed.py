@@ -24,6 +24,7 @@ from urllib.parse import urlencode, urlsplit
 import h11
 
 from creditchain.client.signer import Signer
+from creditchain.tlog.merkle import HASH_BYTES
 from creditchain.tlog.note import NOTE_BYTES_MAX
 from creditchain.tlog.tile import (
     ENTRY_BYTES_MAX,
@@ -148,6 +149,13 @@ class HubFeed:
 
     async def tile(self, tile: Tile) -> bytes:
         """A tile; where the partial is gone, the full one (C2SP tlog-tiles, Partial Tiles)."""
+        data = await self._get_tile(tile)
+        if len(data) not in (tile.width * HASH_BYTES, TILE_BYTES):
+            # No tile at all, so it is not held against the log as a wrong one.
+            raise FeedFault(Fault.MALFORMED, format_tile_path(tile), f"{len(data)} bytes")
+        return data
+
+    async def _get_tile(self, tile: Tile) -> bytes:
         try:
             return await self._get(format_tile_path(tile), _BYTES, TILE_BYTES)
         except FeedFault as error:

@@ -102,12 +102,12 @@ class Watch:
     async def _repeat(self, work: Callable[[], Coroutine[Any, Any, Any]], every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
-            await _undisturbed(work)
+            await undisturbed(work)
 
     async def _judge_what_waits(self) -> None:
         while True:
             version = self._follower.settled
-            await _undisturbed(self._inbox.look_again)
+            await undisturbed(self._inbox.look_again)
             await self._follower.settled_after(version, self._bounds.every_s)
 
     async def look(self) -> None:
@@ -198,7 +198,7 @@ class Watch:
             announce_findings([finding])
 
 
-async def _undisturbed(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+async def undisturbed(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
     """Do it; whatever goes wrong is told, and the watch goes on."""
     try:
         await work()

@@ -143,13 +143,13 @@ async def test_a_full_disk_is_a_fault_and_passes(tmp_path):
         await follower.once()
         size = follower.progress().size
         connection = follower._mirror._connection
-        await follower.write(_limit_pages, connection, full=True)
+        await follower.write(limit_pages, connection, full=True)
         consortium.play(400)
         running = asyncio.create_task(follower.run())
         await _until(lambda: follower.progress().fault is not None)
         assert "full" in follower.progress().fault
         assert follower.progress().size == size
-        await follower.write(_limit_pages, connection, full=False)
+        await follower.write(limit_pages, connection, full=False)
         await _until(lambda: follower.progress().size == consortium.log.size)
         running.cancel()
         assert found(observer.reader_engine) == []
@@ -163,7 +163,7 @@ async def _until(holds) -> None:
     raise AssertionError("not within 20 seconds")
 
 
-def _limit_pages(connection, *, full: bool) -> None:
+def limit_pages(connection, *, full: bool) -> None:
     with connection.begin():
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         limit = pages + 1 if full else 1_000_000

@@ -17,10 +17,12 @@ from regulator.feed import Fault, FeedFault
 from regulator.inbox import Inbox
 from regulator.reading import read_findings
 from regulator.scrub import Scrub
-from regulator.watch import Bounds, Watch
+from regulator.watch import Bounds, Watch, undisturbed
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import another_history
 from tests.unit.regulator.observing import found, observing
+from tests.unit.regulator.test_crash import limit_pages
+from tests.unit.regulator.test_submit import receipt
 
 BOUNDS = Bounds(stale_after_s=7_200, lag_after_s=3_600, withheld_after_s=600, erased_after_s=600)
 
@@ -286,3 +288,23 @@ async def test_members_hand_in_at_the_door(stage):
         assert too_much.status_code == 413
     async with calling(create_app(stage.observer)) as client:
         assert (await client.post("/submit", json={"documents": documents})).status_code == 503
+
+
+async def test_on_a_full_disk_nothing_is_taken_and_the_watch_goes_on(stage):
+    log = stage.consortium.log
+    connection = stage.observer.follower._mirror._connection
+    await stage.observer.follower.write(limit_pages, connection, full=True)
+    stage.consortium.play(40)
+    # Larger than what is left on the last page.
+    receipts = [receipt(log, log.size - 1 - n) for n in range(10)]
+    documents = [base64.b64encode(raw).decode() for raw in receipts]
+    async with calling(create_app(stage.observer, None, stage.inbox)) as client:
+        answer = await client.post("/submit", json={"documents": documents})
+        assert answer.status_code == 503
+        await undisturbed(stage.watch.look)
+        await stage.observer.follower.write(limit_pages, connection, full=False)
+        answer = await client.post("/submit", json={"documents": documents})
+        assert {one["outcome"] for one in answer.json()["answers"]} == {"UNRESOLVED"}
+    await stage.settle()
+    assert {judged.outcome for judged in await stage.inbox.look_again()} == {"AGREES"}
+    assert stage.found == []
