@@ -51,6 +51,23 @@ class FindingCode(StrEnum):
     COPY_DAMAGED = "COPY_DAMAGED"
 
 
+REPLAYED: Final = frozenset(
+    {
+        FindingCode.WRONG_GENESIS,
+        FindingCode.ENTRY_MALFORMED,
+        FindingCode.TIME_WENT_BACK,
+        FindingCode.BODY_MALFORMED,
+        FindingCode.WRONG_LOG,
+        FindingCode.PROOF_MALFORMED,
+        FindingCode.KEY_UNKNOWN,
+        FindingCode.SIGNATURE_INVALID,
+        FindingCode.ID_REUSED,
+        FindingCode.LAW_BROKEN,
+        FindingCode.ERASURE_MISMATCH,
+    }
+)
+"""What every replay of the log finds again; all else is about what was shown, served or refused."""
+
 ABOUT_OURSELVES: Final = frozenset({FindingCode.OBSERVER_LAG, FindingCode.COPY_DAMAGED})
 """Told, kept and to be answered for, but by the observer: never held against the hub."""
 

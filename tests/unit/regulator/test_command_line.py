@@ -25,7 +25,7 @@ from regulator.config import (
     load_secrets,
     make_observer,
 )
-from regulator.finding import Finding, FindingCode
+from regulator.finding import REPLAYED, Finding, FindingCode
 from regulator.observer import read_genesis
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.http import hub_at
@@ -181,6 +181,17 @@ async def test_check_warns_of_what_is_uncertain(tmp_path):
     assert verdict.warnings == [
         "finding LAW_BROKEN at 5 (of an earlier replay) does not come again"
     ]
+
+
+async def test_check_does_not_expect_again_what_was_shown_once(tmp_path):
+    consortium = Consortium(35)
+    consortium.play(20)
+    async with observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer:
+        await observer.follower.once()
+        for code in set(FindingCode) - REPLAYED:
+            assert observer.follower.cosigner.mirror.find(Finding(code, 5))
+    verdict = await check_copy(tmp_path, read_genesis(consortium.genesis), 0)
+    assert verdict.problems == verdict.warnings == []
 
 
 async def test_submit_tells_by_its_words_and_exit_code(tmp_path):

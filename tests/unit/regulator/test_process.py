@@ -57,6 +57,16 @@ async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
         status = (await client.get(f"{observer}/status")).json()
         assert status["size"] == status["trusted"] == consortium.log.size
         assert status["violations"] == 0
+        # What a member hands in meanwhile is judged by the running observer.
+        (tmp_path / "held.note").write_text(consortium.log.note)
+        submit = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "regulator", "submit", tmp_path / "held.note"),
+            *("--data", tmp_path, "--json"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await submit.communicate()
+        assert submit.returncode == 0, out
+        assert [one["outcome"] for one in json.loads(out)["answers"]] == ["AGREES"]
         process.send_signal(signal.SIGTERM)
         _, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
