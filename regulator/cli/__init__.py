@@ -13,7 +13,9 @@ from __future__ import annotations
 import typer
 
 from regulator.cli.audit import audit
+from regulator.cli.case import case_app
 from regulator.cli.evidence import evidence
+from regulator.cli.findings import findings_app
 from regulator.cli.observing import check, export, follow, init, serve, status
 from regulator.cli.report import report
 from regulator.cli.running import DATABASE, NO_ANSWER, UNFIT, WRONG
@@ -32,6 +34,9 @@ app = typer.Typer(
 
 for command in (init, serve, follow, status, export, check, audit, submit, sql, report, evidence):
     app.command()(command)
+
+for group in (findings_app, case_app):
+    app.add_typer(group)
 
 
 def main() -> None:
