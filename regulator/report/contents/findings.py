@@ -59,10 +59,10 @@ def finding_register(folder: Path, scope: Scope) -> Report:
 
 
 def _figures(material: Material) -> Figures:
-    total, high, open_, asked, answered, closed, overdue, doubtful = material.one(
+    total, high, open_, asked, answered, closed, late, doubtful = material.one(
         "SELECT count(*), count(*) FILTER (severity = 'HIGH'), count(*) FILTER (state = 'OPEN'), "
         "count(*) FILTER (state = 'ASKED'), count(*) FILTER (state = 'ANSWERED'), "
-        "count(*) FILTER (state = 'CLOSED'), count(*) FILTER (overdue), "
+        "count(*) FILTER (state = 'CLOSED'), count(*) FILTER (late), "
         "count(*) FILTER (NOT certain) FROM findings WHERE asked_for(member)"
     )
     return Figures(
@@ -74,10 +74,10 @@ def _figures(material: Material) -> Figures:
             Figure("answered", word_both("ANSWERED"), answered),
             Figure("closed", word_both("CLOSED"), closed),
             Figure(
-                "overdue",
-                Both("answer overdue", "逾期未答复"),
-                overdue,
-                tone=Tone.BAD if overdue else Tone.GOOD,
+                "late",
+                Both("answered late or not", "逾期答复或未答复"),
+                late,
+                tone=Tone.BAD if late else Tone.GOOD,
             ),
             Figure("doubtful", Both("may be excused by an unseen body", "存疑"), doubtful),
         )
@@ -117,12 +117,12 @@ def _summary(material: Material) -> Table:
             coded("severity", "Severity", "严重程度"),
             col("findings", "Findings", "问题数", Kind.INTEGER),
             col("not_closed", "Not closed", "未结案", Kind.INTEGER),
-            col("overdue", "Overdue", "逾期", Kind.INTEGER),
+            col("late", "Late", "逾期", Kind.INTEGER),
             col("first_at", "First", "最早", Kind.TIME),
             col("last_at", "Last", "最近", Kind.TIME),
         ),
         "SELECT member, severity, count(*), count(*) FILTER (state <> 'CLOSED'), "
-        "count(*) FILTER (overdue), min(found_at), max(found_at) FROM findings "
+        "count(*) FILTER (late), min(found_at), max(found_at) FROM findings "
         "WHERE asked_for(member) GROUP BY member, severity "
         "ORDER BY member NULLS FIRST, list_position(['HIGH', 'MEDIUM', 'LOW'], severity)",
     )
@@ -147,17 +147,18 @@ def _register(material: Material) -> Table:
             coded("state", "State", "状态"),
             col("asked_at", "Asked", "质询时间", Kind.TIME),
             col("answer_by", "Due", "答复期限", Kind.TIME),
-            col("overdue", "Overdue", "逾期"),
+            col("late", "Late", "逾期"),
             col("answered_at", "Answered", "答复时间", Kind.TIME),
             coded("reply", "Reply", "答复"),
             col("closed_at", "Closed", "结案时间", Kind.TIME),
             coded("outcome", "Outcome", "处理结果"),
+            col("contested_at", "Closing contested", "对结案异议", Kind.TIME),
             col("facts", "Facts", "事实"),
         ),
         "SELECT finding, code, origin, pack, severity, member, officer, found_at, idx, "
         "CASE WHEN len(entries) > 0 THEN array_to_string(list_slice(entries, 1, ?), ' ') || "
         "CASE WHEN len(entries) > ? THEN ' …' ELSE '' END END, certain, state, asked_at, "
-        "answer_by, overdue, answered_at, reply, closed_at, outcome, detail "
+        "answer_by, late, answered_at, reply, closed_at, outcome, contested_at, detail "
         "FROM findings WHERE asked_for(member) ORDER BY idx NULLS FIRST, code, finding",
         ENTRIES_SHOWN,
         ENTRIES_SHOWN,

@@ -48,7 +48,7 @@ def query_register(folder: Path, scope: Scope) -> Report:
                         col("subject", "Subject", "被查询主体", Kind.CODE),
                         col("subject_region", "Region of the subject", "主体地区", Kind.CODE),
                         col("product", "Product", "产品", Kind.CODE),
-                        coded("sections", "Sections", "查询内容"),
+                        col("sections", "Sections", "查询章节数", Kind.INTEGER),
                         coded("status", "State", "状态"),
                         col("found", "Found", "是否查得"),
                         col("authorised_at", "Authorised", "授权时间", Kind.TIME),
@@ -62,7 +62,7 @@ def query_register(folder: Path, scope: Scope) -> Report:
                         col("currency", "Currency", "币种", Kind.CODE),
                     ),
                     "SELECT o.orderer, o.orderer_region, o.officer, o.placed_at, o.purpose, "
-                    "o.enterprise, o.enterprise_region, o.product, o.sections, o.status, "
+                    "o.enterprise, o.enterprise_region, o.product, len(o.sections), o.status, "
                     "CASE WHEN o.outcome IS NOT NULL THEN o.outcome <> 'NOT_FOUND' END, "
                     "coalesce(c.granted_at, o.approved_at), o.consent_id, o.ground, o.approved_by, "
                     "o.delivered_at, o.order_id, o.placed_idx, "

@@ -208,7 +208,7 @@ def _findings(material: Material, scores: Mapping[str, Score]) -> None:
 
 def _answers(material: Material, scores: Mapping[str, Score]) -> None:
     rows = material.rows(
-        "SELECT member, count(*), count(*) FILTER (overdue OR answered_at > answer_by) "
+        "SELECT member, count(*), count(*) FILTER (late) "
         "FROM findings WHERE asked_at IS NOT NULL AND in_period(asked_at) "
         "AND member IS NOT NULL GROUP BY member ORDER BY member"
     )

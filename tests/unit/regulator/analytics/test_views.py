@@ -12,9 +12,11 @@ import pytest
 from creditchain.events import EVENTS, parse_time
 from creditchain.events.field import fields_of
 from creditchain.rulebook.record import (
+    Case,
     Consent,
     ConsentStatus,
     Enterprise,
+    Finding,
     Key,
     Member,
     Objection,
@@ -36,8 +38,8 @@ from tests.unit.regulator.analytics.copies import (
 
 VECTORS = [Path("fixtures/vectors") / name for name in ("events.json", "inspection.json")]
 TOLD = (
-    "consents", "deliveries", "enterprises", "lawful-grounds", "members", "objections", "officers",
-    "orders", "records", "suspension",
+    "consents", "deliveries", "enterprises", "findings", "inspections", "lawful-grounds",
+    "members", "objections", "officers", "orders", "records", "suspension",
 )  # fmt: skip
 
 
@@ -152,6 +154,24 @@ def test_views_say_what_the_law_recorded(story: str, tmp_path: Path) -> None:
         assert by_id(session, "record_batches", "batch_id", "member", "records") == {
             b.id: (b.member, b.count) for b in book.all(RecordBatch)
         }
+        last = {(one.digest, one.member): one for one in book.all(Finding)}
+        assert by_id(
+            session, "findings", "asked_id", "finding", "member", "state", "reply", "outcome",
+            "epoch_ms(answered_at)", "epoch_ms(closed_at)", "epoch_ms(contested_at)",
+        ) == {
+            one.id: (
+                one.digest, one.member, one.status, one.reply, one.outcome, one.answered_at,
+                one.closed_at, one.contested_at,
+            )
+            for one in last.values()
+        }  # fmt: skip
+        assert by_id(
+            session, "inspections", "case_id", "member", "looks", "approved_by",
+            "epoch_ms(closed_at)",
+        ) == {
+            one.id: (one.member, one.looks, one.approved_by, one.closed_at)
+            for one in book.all(Case)
+        }  # fmt: skip
         assert by_id(session, "objections", "objection_id", "enterprise", "holder", "outcome") == {
             o.id: (o.enterprise, o.holder, o.outcome) for o in book.all(Objection)
         }
