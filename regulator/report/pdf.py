@@ -17,12 +17,13 @@ from typing import Any, Final
 import typst
 
 from regulator.report.chart import draw
+from regulator.report.columns import break_words, plan
 from regulator.report.glyphs import printable, read_characters
 from regulator.report.model import (
     Block,
     Both,
     Chart,
-    Column,
+    Figure,
     Figures,
     Kind,
     Report,
@@ -46,6 +47,15 @@ PRINTED_ROWS_MAX: Final = 1_000
 WIDE_FROM: Final = 8
 """A report with a table of so many columns lies on its side."""
 
+LINE_CHARS: Final = 40
+"""A word in running text breaks after so many characters."""
+
+FIGURE_CHARS: Final = 10
+"""A word of a key figure, set in large type in a sixth of the page."""
+
+TALL_CHARS: Final = 1_000
+"""A cell with so much text may need more than a page; other rows stay in one piece."""
+
 STANDARDS: Final = ("a-2a", "ua-1")
 """For archives (ISO 19005-2, level A) and for readers who hear it (ISO 14289-1)."""
 
@@ -68,6 +78,7 @@ _WORDS: Final = {
         "The first {shown:,} of {all:,} rows. All of them are in the files {id} beside this one.",
         "此处为全部 {all:,} 行中的前 {shown:,} 行，完整内容见同一文件夹中的 {id} 数据文件。",
     ),
+    "continued": Both("further columns of the same rows", "同一表格的其余各列"),
     "closing": Both(
         "Derived from the first {size:,} entries of the log alone. Whoever holds them and the rule "
         "pack gets the same digest. NULL: there is no such value. The signature over this file "
@@ -127,10 +138,11 @@ def _data(report: Report, digest: str, lang: str) -> dict[str, Any]:
     """All that the layout needs, as texts in one language."""
     header, period = report.header, report.header.period
     word = {key: both.in_language(lang) for key, both in _WORDS.items()}
+    wide = any(len(table.columns) >= WIDE_FROM for table in report.tables)
     moment = datetime.fromtimestamp(header.as_of_ms // 1000, UTC)
     pack = f"{show_text(header.rule_pack)} {show_text(header.rule_pack_version)}"
     facts = [
-        (word["origin"], show_text(header.origin), "code", False),
+        (word["origin"], break_words(show_text(header.origin), LINE_CHARS), "code", False),
         (word["size"], f"{header.size:,}", "integer", False),
         (word["as_of"], show_time(header.as_of_ms, period.zone), "time", False),
         (word["zone"], period.zone, "text", False),
@@ -144,7 +156,7 @@ def _data(report: Report, digest: str, lang: str) -> dict[str, Any]:
         "code": report.code.value,
         "title": report.title.in_language(lang),
         "author": show_text(header.origin),
-        "origin": show_text(header.origin),
+        "origin": show_text(header.origin)[:60],
         "system": word["system"],
         "period": period.name.replace("_", " – "),
         "span": (
@@ -152,37 +164,37 @@ def _data(report: Report, digest: str, lang: str) -> dict[str, Any]:
         ),
         "digest": digest,
         "date": [moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second],
-        "wide": any(len(table.columns) >= WIDE_FROM for table in report.tables),
+        "wide": wide,
         "facts": facts,
         "words": {**word, "closing": word["closing"].format(size=header.size)},
-        "blocks": [_block(block, lang, period.zone) for block in report.blocks],
+        "blocks": [_block(block, lang, period.zone, wide=wide) for block in report.blocks],
     }
 
 
 def _parameters(report: Report) -> str | None:
     said = [f"{name} = {value}" for name, value in report.header.parameters]
-    return show_text(", ".join(said)) if said else None
+    return break_words(show_text(", ".join(said)), LINE_CHARS) if said else None
 
 
-def _block(block: Block, lang: str, zone: str) -> dict[str, Any]:
+def _block(block: Block, lang: str, zone: str, *, wide: bool) -> dict[str, Any]:
     match block:
         case Text():
             paragraphs = block.body.in_language(lang).split("\n")
             return {
                 "block": "text",
-                "heading": show(block.heading, Kind.TEXT, lang, zone),
-                "body": [show_text(paragraph) for paragraph in paragraphs if paragraph],
+                "heading": _line(block.heading, lang, zone),
+                "body": [break_words(show_text(one), LINE_CHARS) for one in paragraphs if one],
             }
         case Figures():
             return {
                 "block": "figures",
-                "heading": show(block.heading, Kind.TEXT, lang, zone),
+                "heading": _line(block.heading, lang, zone),
                 "items": [
                     {
-                        "label": show(item.label, Kind.TEXT, lang, zone),
-                        "value": show(item.value, item.kind, lang, zone),
+                        "label": _line(item.label, lang, zone, FIGURE_CHARS * 2),
+                        "value": _figure(item, lang, zone),
                         "kind": item.kind.value,
-                        "note": show(item.note, Kind.TEXT, lang, zone),
+                        "note": _line(item.note, lang, zone, FIGURE_CHARS * 2),
                         "tone": item.tone.value,
                     }
                     for item in block.items
@@ -191,48 +203,57 @@ def _block(block: Block, lang: str, zone: str) -> dict[str, Any]:
         case Chart():
             return {"block": "chart", "heading": None, **draw(block, lang, zone)}
         case Table():
-            return _table(block, lang, zone)
+            return _table(block, lang, zone, wide=wide)
 
 
-def _table(table: Table, lang: str, zone: str) -> dict[str, Any]:
+def _figure(item: Figure, lang: str, zone: str) -> str | None:
+    shown = show(item.value, item.kind, lang, zone)
+    if shown is None or item.kind.is_number:
+        return shown
+    return break_words(shown, FIGURE_CHARS)
+
+
+def _table(table: Table, lang: str, zone: str, *, wide: bool) -> dict[str, Any]:
+    labels = [show_text(column.label.in_language(lang)) for column in table.columns]
+    kinds = [column.kind for column in table.columns]
     rows = [
-        [
-            show(value, column.kind, lang, zone)
-            for value, column in zip(row, table.columns, strict=True)
-        ]
+        [show(value, kind, lang, zone) for value, kind in zip(row, kinds, strict=True)]
         for row in table.rows[:PRINTED_ROWS_MAX]
     ]
     more = None
     if len(table.rows) > PRINTED_ROWS_MAX:
         more = _WORDS["more"].in_language(lang)
         more = more.format(shown=PRINTED_ROWS_MAX, all=len(table.rows), id=table.id)
-    shares = [_share(column, index, rows) for index, column in enumerate(table.columns)]
-    if not any(shares):
-        # A table of short texts fills the page's width all the same.
-        shares = [0 if column.kind.is_number else 1 for column in table.columns]
+    planned = plan(labels, kinds, rows, wide=wide)
+    for row in rows:
+        for index in planned.broken:
+            row[index] = break_words(row[index] or "") or None
     return {
         "block": "table",
-        "title": show_text(table.title.in_language(lang)),
-        "columns": [
+        "title": break_words(show_text(table.title.in_language(lang)), LINE_CHARS),
+        "empty": not rows,
+        "size": planned.size,
+        "tall": any(len(text or "") > TALL_CHARS for row in rows for text in row),
+        "panels": [
             {
-                "label": show_text(column.label.in_language(lang)),
-                "kind": column.kind.value,
-                "number": column.kind.is_number,
-                "share": part,
+                "columns": [
+                    {
+                        "label": labels[index],
+                        "kind": kinds[index].value,
+                        "number": kinds[index].is_number,
+                        "width": width,
+                    }
+                    for index, width in zip(panel.columns, panel.widths, strict=True)
+                ],
+                "rows": [[row[index] for index in panel.columns] for row in rows],
             }
-            for column, part in zip(table.columns, shares, strict=True)
+            for panel in planned.panels
         ],
-        "rows": rows,
         "more": more,
-        "note": show(table.note, Kind.TEXT, lang, zone),
+        "note": _line(table.note, lang, zone),
     }
 
 
-def _share(column: Column, index: int, rows: list[list[str | None]]) -> int:
-    """How much of the free width a column takes; 0: as much as its widest value needs."""
-    if column.kind.is_number:
-        return 0
-    longest = max((len(row[index] or "NULL") for row in rows), default=0)
-    if longest <= 14:
-        return 0
-    return min(6, 1 + longest // 14)
+def _line(text: Both | None, lang: str, zone: str, chars: int = LINE_CHARS) -> str | None:
+    shown = show(text, Kind.TEXT, lang, zone)
+    return None if shown is None else break_words(shown, chars)

@@ -1,7 +1,7 @@
 """How a value looks on paper: one text for each kind and language.
 
 PURE apart from the tables of time zones. Texts come from events, so from anyone: what would not be
-seen, or would turn the reading order round, is shown as 〓; a long word gets places to break.
+seen, or would turn the reading order round, is shown as 〓.
 """
 
 from __future__ import annotations
@@ -23,16 +23,11 @@ EMPTY: Final = '""'
 UNKNOWN: Final = "\u3013"
 """What stands for a character that cannot be shown: 〓, the printers' mark for a missing type."""
 
-WORD_CHARS_MAX: Final = 16
-"""A run without a space breaks after so many characters: less than the narrowest column holds."""
-
 # Controls, surrogate halves and everything that moves other text about (UAX #9, UTS #39).
 _UNSEEN: Final = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_LONG_WORD: Final = re.compile(rf"[!-,./-~]{{{WORD_CHARS_MAX}}}(?=[!-,./-~])")
-
 _DAY_MS: Final = 86_400_000
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
@@ -54,7 +49,7 @@ def show(value: Value, kind: Kind, lang: str, zone: str) -> str | None:
         case Kind.MONEY:
             return hundredths(value, ",")
         case Kind.PERCENT:
-            return f"{hundredths(value, ',')} %"
+            return f"{hundredths(value, ',')}\u00a0%"
         case _:
             return f"{value:,}"
 
@@ -63,7 +58,7 @@ def show_text(text: str) -> str:
     """A text as it may be printed; one with nothing in it is two quotes, not a blank."""
     if not text.strip():
         return EMPTY
-    return _LONG_WORD.sub(lambda found: f"{found[0]}\u200b", seen_text(text))
+    return seen_text(text)
 
 
 def seen_text(text: str) -> str:
@@ -86,12 +81,15 @@ def show_duration(ms: int, lang: str) -> str:
         ("天", "小时", "分", "秒") if lang == "zh" else ("d", "h", "min", "s")
     )
     if ms >= _DAY_MS:
-        return f"{sign}{ms // _DAY_MS:,} {day} {ms % _DAY_MS // _HOUR_MS} {hour}"
-    if ms >= _HOUR_MS:
-        return f"{sign}{ms // _HOUR_MS} {hour} {ms % _HOUR_MS // _MINUTE_MS} {minute}"
-    if ms >= _MINUTE_MS:
-        return f"{sign}{ms // _MINUTE_MS} {minute} {ms % _MINUTE_MS // 1000} {second}"
-    return f"{sign}{ms // 1000}.{ms % 1000:03d} {second}"
+        parts = (f"{ms // _DAY_MS:,}", day, f"{ms % _DAY_MS // _HOUR_MS}", hour)
+    elif ms >= _HOUR_MS:
+        parts = (f"{ms // _HOUR_MS}", hour, f"{ms % _HOUR_MS // _MINUTE_MS}", minute)
+    elif ms >= _MINUTE_MS:
+        parts = (f"{ms // _MINUTE_MS}", minute, f"{ms % _MINUTE_MS // 1000}", second)
+    else:
+        return f"{sign}{ms // 1000}.{ms % 1000:03d}\u00a0{second}"
+    # A number and its unit stay together.
+    return f"{sign}{parts[0]}\u00a0{parts[1]} {parts[2]}\u00a0{parts[3]}"
 
 
 @lru_cache(maxsize=64)

@@ -38,12 +38,12 @@ def test_what_is_not_known_has_no_bar_and_breaks_the_line():
 
 def test_shares_are_drawn_against_the_whole():
     drawn = draw(chart((9_700,), kind=Kind.PERCENT), "en", ZONE)
-    assert drawn["ticks"][-1] == [FULL, "100.00 %"]
+    assert drawn["ticks"][-1] == [FULL, "100.00\u00a0%"]
 
 
 def test_durations_have_round_ticks():
     drawn = draw(chart((7_000_000,), kind=Kind.DURATION), "en", ZONE)
-    assert [label for _, label in drawn["ticks"]][1] == "30 min 0 s"
+    assert [label for _, label in drawn["ticks"]][1] == "30\u00a0min 0\u00a0s"
 
 
 def test_not_every_point_of_many_has_a_label():

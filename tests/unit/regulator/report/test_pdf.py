@@ -124,11 +124,6 @@ def test_a_character_without_a_glyph_gets_the_printers_mark():
     assert printable("深A😀ก\ue000", known) == f"深A{UNKNOWN * 3}"
 
 
-def test_a_long_word_breaks_and_an_id_breaks_at_its_hyphens():
-    assert show_text("a" * 40) == "\u200b".join(["a" * 16, "a" * 16, "a" * 8])
-    assert "\u200b" not in show_text("0192f0c1-2b7e-7d2a-9c39-5b2d3e1f0007")
-
-
 @pytest.mark.parametrize(
     ("value", "kind", "english", "chinese"),
     [
@@ -137,11 +132,11 @@ def test_a_long_word_breaks_and_an_id_breaks_at_its_hyphens():
         (1_234_567, Kind.INTEGER, "1,234,567", "1,234,567"),
         (-5, Kind.MONEY, "-0.05", "-0.05"),
         (1_234_567, Kind.MONEY, "12,345.67", "12,345.67"),
-        (9_712, Kind.PERCENT, "97.12 %", "97.12 %"),
+        (9_712, Kind.PERCENT, "97.12\u00a0%", "97.12\u00a0%"),
         (0, Kind.TIME, "1970-01-01 08:00:00", "1970-01-01 08:00:00"),
-        (1_500, Kind.DURATION, "1.500 s", "1.500 秒"),
-        (3_723_000, Kind.DURATION, "1 h 2 min", "1 小时 2 分"),
-        (-90_000_000, Kind.DURATION, "-1 d 1 h", "-1 天 1 小时"),
+        (1_500, Kind.DURATION, "1.500\u00a0s", "1.500\u00a0秒"),
+        (3_723_000, Kind.DURATION, "1\u00a0h 2\u00a0min", "1\u00a0小时 2\u00a0分"),
+        (-90_000_000, Kind.DURATION, "-1\u00a0d 1\u00a0h", "-1\u00a0天 1\u00a0小时"),
         (Both("pass", "合格"), Kind.TEXT, "pass", "合格"),
         (2**53 - 1, Kind.TIME, "9,007,199,254,740,991 ms", "9,007,199,254,740,991 ms"),
     ],
