@@ -35,7 +35,7 @@ from regulator.audit.rule import (
     limit,
 )
 
-LISTED_MAX: Final = 64
+LISTED_MAX: Final = 32
 """Orders under way under one consent that are kept by id; what is beyond is counted."""
 
 OF_OTHERS: Final = frozenset({Purpose.RELATED_PARTY_QUERY, Purpose.GUARANTEE_REVIEW})
