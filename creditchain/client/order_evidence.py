@@ -16,13 +16,14 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from creditchain.client.bundle import BundledEvent
-from creditchain.client.client import Client, HubFailure
+from creditchain.client.client import Client, HubFailure, NotObserved
 from creditchain.client.evidence import BadEvidence, Level, check_receipt
 from creditchain.client.order_events import About, Found, OrderEvents
 from creditchain.client.verify import CannotReach, LogUrl
 from creditchain.events import parse_time, unb64u
 from creditchain.events.erasure import BodyErased
 from creditchain.seal import BODY_BYTES_MAX
+from creditchain.tlog.policy import NO_QUORUM
 from creditchain.tlog.tile import (
     ENTRY_BYTES_MAX,
     TILE_WIDTH,
@@ -48,6 +49,7 @@ async def gather_order(
 
     Reads every body of the log that the client may read, so it takes as long as the log is long;
     `progress` is told how many of how many. Raises `HubFailure` when there is no such order,
+    `NotObserved` when the policy asks for cosignatures that an event does not have yet,
     `CannotReach`, `BadEvidence`, and what a client's requests raise.
     """
     shown = await client.ask("Order", id=order)
@@ -121,6 +123,10 @@ async def _bundle(client: Client, found: Found, unshown: list[int]) -> BundledEv
     if proved is None or proved[1].index != found.index:
         raise BadEvidence(f"the hub shows no receipt of entry {found.index}")
     receipt = proved[1]
+    if client.trust.policy.quorum != NO_QUORUM and receipt.level is not Level.OBSERVED:
+        facts = {"id": found.event.id, "index": found.index}
+        text = f"the observer has not cosigned entry {found.index} yet: ask again later"
+        raise NotObserved("NOT_OBSERVED", text, facts)
     return BundledEvent(
         receipt.index, receipt.at, found.body, receipt.proof, found.index in unshown
     )
