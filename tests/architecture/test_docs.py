@@ -10,6 +10,7 @@ import pytest
 
 from creditchain.events import EVENTS
 from creditchain.rulebook.refusal import Refusal
+from regulator.finding import FindingCode
 from tests.architecture.tree import ROOT, list_files
 
 PAGES = [path for path in list_files() if path.suffix == ".md"]
@@ -93,3 +94,20 @@ def test_pictures_are_well_formed_and_described():
         root = ET.parse(ROOT / path).getroot()
         names = {child.tag.rpartition("}")[2] for child in root}
         assert {"title", "desc"} <= names, f"{path} says nothing to those who cannot see it"
+
+
+def test_every_finding_code_is_documented():
+    page = read(Path("docs/observer.md"))
+    assert [code for code in FindingCode if f"`{code}`" not in page] == []
+
+
+def test_every_test_that_a_page_names_is_there():
+    """The tables of faults point at tests by file and name."""
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", read(Path("docs/faults.md")))
+    assert named
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not re.search(rf"def {name}\(", (ROOT / "tests" / path).read_text(encoding="utf-8"))
+    ]
+    assert missing == []
