@@ -60,6 +60,9 @@ class Business(Consortium):
     def order(self) -> None:
         """An order in working hours, under records of the day; now and then something else."""
         self._wait()
+        self.consents = [one for one in self.consents if one[2].valid_until > self.at]
+        while not self.consents:
+            self.consent()
         if not self._batch or self.at - self._batch_at > DAY_MS:
             self._commit_records()
         while self._kept and self._kept[0][0] + RETENTION_MS < self.at:
