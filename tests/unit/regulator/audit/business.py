@@ -65,9 +65,6 @@ class Business(Consortium):
             self.consent()
         if not self._batch or self.at - self._batch_at > DAY_MS:
             self._commit_records()
-        while self._kept and self._kept[0][0] + RETENTION_MS < self.at:
-            _, order = self._kept.pop(0)
-            self.admit(self.operator, ReportErased(order, ErasureGround.RETENTION_ENDED))
         super().order()
         draw = self.random.random()
         if draw < 0.05:
@@ -117,6 +114,10 @@ class Business(Consortium):
         self.at += self.random.randrange(1, 3 * HOUR_MS)
         while not default_pack().almanac.is_on_duty(self.at):
             self.at += HOUR_MS
+            # The vault keeps no holidays.
+            while self._kept and self._kept[0][0] + RETENTION_MS < self.at:
+                _, order = self._kept.pop(0)
+                self.admit(self.operator, ReportErased(order, ErasureGround.RETENTION_ENDED))
 
     def _commit_records(self) -> str:
         body = RecordsCommitted(self.digest(), 1_000, SECTIONS, self.at - HOUR_MS)
