@@ -264,7 +264,9 @@ def _sign(key: PrivateKey, message: bytes) -> bytes:
     signing = key.signing
     if isinstance(signing, Ed25519PrivateKey):
         return signing.sign(message)
-    r, s = decode_dss_signature(signing.sign(message, ec.ECDSA(SHA256())))
+    # RFC 6979: the same bundle has the same bytes, whatever the key.
+    algorithm = ec.ECDSA(SHA256(), deterministic_signing=True)
+    r, s = decode_dss_signature(signing.sign(message, algorithm))
     return r.to_bytes(32) + min(s, P256_ORDER - s).to_bytes(32)
 
 

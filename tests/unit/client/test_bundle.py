@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from creditchain import ed25519
 from creditchain.client.bundle import MANIFEST, complete, open_members, verifier_members
 from creditchain.client.bundle_check import UNPINNED, make_bundle, verify_bundle, verify_members
 from creditchain.client.cover_words import EVENT_WORDS
@@ -24,7 +31,7 @@ from creditchain.client.order_events import STRUCTURAL, About, Found, OrderEvent
 from creditchain.client.stored_zip import BadZip, read_zip, write_zip
 from creditchain.client.verifier import verify as alone
 from creditchain.client.verify import CannotReach
-from creditchain.events import b64u, parse_json
+from creditchain.events import PublicKey, b64u, parse_json
 from creditchain.events.codes import MemberKind
 from creditchain.events.membership import MemberAdmitted
 from creditchain.rulebook.law import RULES
@@ -367,6 +374,65 @@ def test_keys_under_which_anything_verifies_are_refused_by_the_script():
             alone.ed_point(raw)
     with pytest.raises(alone.Bad):
         alone.p256_point(bytes(64))
+
+
+def both_say(public: bytes, signature: bytes, message: bytes) -> bool:
+    """What OpenSSL behind our checks and the script say of an Ed25519 signature, if they agree."""
+    try:
+        ours = ed25519.verify(ed25519.ed25519_public_key(public), signature, message)
+    except ed25519.BadKey:
+        ours = False
+    try:
+        its = alone.ed25519_verify(public, signature, message)
+    except alone.Bad:
+        its = False
+    assert ours is its, (public.hex(), signature.hex(), message.hex())
+    return ours
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(min_size=32, max_size=32), st.binary(max_size=64), st.integers(0, 511))
+def test_the_scripts_ed25519_is_ours(seed: bytes, message: bytes, bit: int):
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    public, signature = key.public_key().public_bytes_raw(), key.sign(message)
+    assert both_say(public, signature, message)
+    flipped = bytearray(signature)
+    flipped[bit // 8] ^= 1 << bit % 8
+    assert not both_say(public, bytes(flipped), message)
+    # S + L is the same number to the group: a second spelling of one signature.
+    s = int.from_bytes(signature[32:], "little") + alone.L
+    assert not both_say(public, signature[:32] + s.to_bytes(32, "little"), message)
+    # Under a key with a part of small order the two could differ by the cofactor.
+    mixed = alone.ed_add(alone.ed_point(public), (0, alone.P - 1, 1, 0))
+    inverse = pow(mixed[2], -1, alone.P)
+    x, y = mixed[0] * inverse % alone.P, mixed[1] * inverse % alone.P
+    torsion = (y | (x & 1) << 255).to_bytes(32, "little")
+    both_say(torsion, signature, message)
+    h = hashlib.sha512(signature[:32] + torsion + message).digest()
+    scalar = hashlib.sha512(seed).digest()[:32]
+    a = (int.from_bytes(scalar, "little") & ~7 & ((1 << 255) - 1)) | 1 << 254
+    prefix = hashlib.sha512(seed).digest()[32:]
+    r = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little")
+    forged = (r + int.from_bytes(h, "little") % alone.L * a) % alone.L
+    both_say(torsion, signature[:32] + forged.to_bytes(32, "little"), message)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, alone.N - 1), st.binary(max_size=64), st.integers(0, 511))
+def test_the_scripts_es256_is_ours(secret: int, message: bytes, bit: int):
+    key = ec.derive_private_key(secret, ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    raw = numbers.x.to_bytes(32) + numbers.y.to_bytes(32)
+    public = PublicKey("ES256", b64u(raw[:32]), b64u(raw[32:]))
+    r, s = decode_dss_signature(key.sign(message, ec.ECDSA(SHA256())))
+    low, high = sorted((s, alone.N - s))
+    signature = r.to_bytes(32) + low.to_bytes(32)
+    flipped = bytearray(signature)
+    flipped[bit // 8] ^= 1 << bit % 8
+    for candidate in (signature, r.to_bytes(32) + high.to_bytes(32), bytes(flipped), bytes(64)):
+        said = alone.es256_verify(raw, candidate, message)
+        assert said is public.verifies(candidate, message)
+        assert said is (candidate == signature)
 
 
 def test_the_script_imports_the_standard_library_alone():
