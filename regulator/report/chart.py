@@ -22,6 +22,9 @@ TICKS: Final = 4
 LABELS_MAX: Final = 16
 """Labels under the points; of more points every second, third … has one."""
 
+BAR_MAX: Final = 600
+"""How wide a bar is at most: a single one is no wall."""
+
 _BAR_SHARE: Final = 72
 """How much of a point's room its bars take, percent."""
 
@@ -85,7 +88,7 @@ def _middle(index: int, count: int) -> int:
 def _bars(chart: Chart, height: Callable[[int], int], low: int) -> list[list[int]]:
     """(series, left, width, foot, top) of each bar; series side by side, from the zero line."""
     room = FULL // max(1, len(chart.points))
-    width = max(1, room * _BAR_SHARE // 100 // len(chart.series))
+    width = max(1, min(BAR_MAX, room * _BAR_SHARE // 100 // len(chart.series)))
     foot = height(max(0, low))
     bars = []
     for number, one in enumerate(chart.series):
