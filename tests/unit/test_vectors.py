@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from creditchain.client.bundle_check import UNPINNED, verify_members
 from creditchain.client.evidence import Trust, check_refusal
 from creditchain.client.hpke import open_report
 from creditchain.client.keys import PrivateKey
+from creditchain.client.stored_zip import BadZip, read_zip, write_zip
 from creditchain.events import (
     EVENTS,
     Event,
@@ -372,6 +374,42 @@ def test_a_receipt_holds_offline_and_for_its_entry_alone():
         check_tlog_proof(text, entries()[index - 1], policy)
     with pytest.raises(ValueError, match="root"):
         reader.check_receipt(text, entries()[index - 1], vkeys)
+
+
+def test_the_evidence_of_an_order_is_read_by_all():
+    row = load("evidence")
+    members = {name: text.encode() for name, text in row["members"].items()}
+    data = write_zip(members)
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (
+        row["zip"]["length"],
+        row["zip"]["sha256"],
+    )
+    assert reader.open_zip(data) == members
+    manifest = reader.open_evidence(members, find_jwk)
+    assert (manifest["order"], manifest["maker"]) == (row["order"], row["maker"])
+    assert manifest["founding"] == load("log")["genesis"]
+    vkeys = [load("log")["logKey"], *load("log")["cosignerKeys"][:2]]
+    for line in manifest["events"]:
+        body = members[f"events/{line['index']}.body"]
+        proof = members[f"proofs/{line['index']}.tlog-proof"].decode()
+        found = reader.check_receipt(proof, reader.entry_of(line["at"], body), vkeys)
+        assert found == (line["index"], load("log")["size"])
+        reader.open_body(body, manifest["log"], find_jwk)
+    assert verify_members(members, UNPINNED).problems == []
+
+
+def test_a_zip_has_one_spelling():
+    layout = load("evidence")["zipLayout"]
+    members = {name: text.encode() for name, text in layout["members"].items()}
+    data = bytes.fromhex(layout["zip"])
+    assert write_zip(members) == data
+    assert read_zip(data) == reader.open_zip(data) == members
+    for at in range(len(data)):
+        bad = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        with pytest.raises((ValueError, KeyError)):
+            reader.open_zip(bad)
+        with pytest.raises(BadZip):
+            read_zip(bad)
 
 
 def test_larger_trees_have_these_roots_and_proofs():
