@@ -167,6 +167,10 @@ class Follower:
         self._pushed_at_s = self._seen_at_s = self._clock()
         self._wake.set()
 
+    def wake(self) -> None:
+        """Poll the hub now; nobody has shown us anything yet."""
+        self._wake.set()
+
     @property
     def settled(self) -> int:
         """How often the copy has changed, for `settled_after`."""

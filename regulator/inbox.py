@@ -139,7 +139,7 @@ class Inbox:
             judged.append(await self._follower.write(self._keep, document, answer))
         if any(one.outcome is Outcome.UNRESOLVED for one in judged):
             # Perhaps the hub has shown the member more than us.
-            self._follower.push()
+            self._follower.wake()
         return judged
 
     async def look_again(self) -> list[Judged]:

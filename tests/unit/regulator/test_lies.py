@@ -9,6 +9,7 @@ from creditchain.rulebook.record import RECORDS
 from creditchain.rulebook.record_json import record_to_json
 from creditchain.tlog.witness import AddCheckpoint
 from regulator.finding import FindingCode
+from regulator.reading import read_findings
 from regulator.verify import NotInTree, is_fork
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import SERVED, TOLD, Lie, another_history
@@ -234,3 +235,20 @@ def _rebuilt(other):
         log.append_raw(entry, body)
     log.publish()
     return log
+
+
+async def test_ten_thousand_findings_at_once_are_each_kept_once(tmp_path):
+    consortium = Consortium(7)
+    first = consortium.log.size
+    for number in range(10_000):
+        consortium.log.append_raw(b"nonsense %d" % number, b"")
+    consortium.log.publish()
+    async with observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer:
+        await observer.follower.once()
+        await observer.follower.once()
+        findings = found(observer.reader_engine)
+        told = read_findings(observer.reader_engine, 20)
+    assert [(code, index) for code, index, *_ in findings] == [
+        (FindingCode.ENTRY_MALFORMED, first + number) for number in range(10_000)
+    ]
+    assert (told.certain, len(told.newest)) == (10_000, 20)
