@@ -70,9 +70,14 @@ _ENCODER: Final = json.JSONEncoder(
 _HEAD_NAMES: Final = frozenset({"id", "log", "by", "signedAt", "salt"})
 
 
+_to_json: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
+
+
 def canonical_json(value: Any) -> bytes:
     """RFC 8785 bytes of a value made of str, int, bool, list and dict with ASCII keys."""
-    return _ENCODER.encode(value).encode("utf-8")
+    return _to_json(value).encode("utf-8")
 
 
 def parse_json(data: bytes, bytes_max: int) -> Any:
