@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -41,6 +40,7 @@ from regulator.submit import (
     sort,
 )
 from regulator.verify import Fork, Head
+from regulator.verifying import begin
 
 FILES_MAX: Final = 64
 """Files handed in at once."""
@@ -284,7 +284,6 @@ def _receive(receiver: Connection[Any, Judged]) -> Judged:
 def _replay_there(
     sender: Connection[Judged, Any], database: Path, document: Document, scratch: Path
 ) -> None:
-    # An interrupt is for the parent to handle; it ends us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin()
     with sender:
         sender.send(rejudge(database, document, scratch))
