@@ -98,7 +98,9 @@ def _make(
 
     async def run() -> Any:
         period = _period(config, code, dates)
-        scope = scope_of(config.folder, code, period, seed=seed, parameters=parameters)
+        scope = scope_of(
+            config.folder, code, period, seed=seed, parameters=parameters, unaudited=True
+        )
         folder = out or Path(f"{code.value}-{period.name}")
         job = Job(
             config.folder,

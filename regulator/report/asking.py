@@ -75,11 +75,13 @@ def scope_of(
     *,
     seed: int | None = None,
     parameters: tuple[tuple[str, str], ...] = (),
+    unaudited: bool = False,
 ) -> Scope:
     """The scope of a report of `period`: the entries admitted before its end.
 
     Without a seed it is drawn from the root of that prefix, which nobody knew before the period was
-    over. Raises `BadReport` when the audit has not reached the end of the prefix.
+    over. Raises `BadReport` when the audit has not reached the end of the prefix; `unaudited`: has
+    begun and not reached it.
     """
     with _copy(folder) as connection:
         origin, copied = connection.exec_driver_sql("SELECT origin, size FROM copy").one()
@@ -90,8 +92,9 @@ def scope_of(
         root = encode_base64(edge.root())
         as_of = _time_of(connection, size - 1) if size else period.start_ms
     audit = _read_audit(folder)
-    if audit is not None and audit[0] < size:
-        raise BadReport(f"audited are {audit[0]} of the {size} entries; wait for the audit")
+    reached = audit[0] if audit else 0
+    if reached < size and not (unaudited and audit is None):
+        raise BadReport(f"audited are {reached} of the {size} entries; wait for the audit")
     name, version = audit[1] if audit else NO_PACK
     if seed is None:
         seed = _draw_seed(code, period, root)

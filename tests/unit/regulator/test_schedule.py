@@ -5,21 +5,25 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from creditchain.client.keys import load_key
+from regulator.audit_store import AUDIT_NAME, AuditStore
+from regulator.config import load_report_key
 from regulator.database import DatabaseUnusable
 from regulator.office import DONE, FAILED, open_office, read_runs
 from regulator.report.asking import scope_of
-from regulator.report.folder import Filed, write_folder
+from regulator.report.folder import Filed, check_folder, write_folder
 from regulator.report.making import (
     Job,
     NotMade,
     job_from_json,
     job_to_json,
+    make,
     make_apart,
 )
 from regulator.report.model import Period, ReportCode
@@ -195,17 +199,17 @@ async def test_an_interrupted_run_keeps_the_prefix_it_began_with(tmp_path):
 
 
 async def test_nothing_is_reported_before_the_audit_is_there(tmp_path):
-    from regulator.audit_store import AUDIT_NAME, AuditStore
-
     config = await make_folder(tmp_path, 30, reports_daily="L1", reports_monthly="")
-    store = AuditStore(tmp_path / AUDIT_NAME)
-    store.begin_again(b"x", "pearl-river@2026.2")
+    audit = (tmp_path / AUDIT_NAME).read_bytes()
+    (tmp_path / AUDIT_NAME).unlink()
     maker = Maker()
     now = day(FIRST, ZONE).end_ms + HOUR_MS
-    assert await look(config, maker, now) == 0
-    with store.transaction():
-        store.save(1_000, 0, START_MS, [])
+    assert await look(config, maker, now) == 0, "no audit has begun"
+    store = AuditStore(tmp_path / AUDIT_NAME)
+    store.begin_again(b"x", "pearl-river@2026.2")
     store.close()
+    assert await look(config, maker, now) == 0, "it has begun"
+    (tmp_path / AUDIT_NAME).write_bytes(audit)
     assert await look(config, maker, now) == 1
     scope = maker.jobs[0].scope
     assert (scope.rule_pack, scope.rule_pack_version) == ("pearl-river", "2026.2")
@@ -256,20 +260,46 @@ async def test_a_damaged_office_says_what_to_do(tmp_path):
         pass
 
 
-async def test_making_apart_tells_why_nothing_was_made(tmp_path):
-    config = await make_folder(tmp_path, 5)
-    scope = scope_of(tmp_path, ReportCode.DAILY_SUMMARY, day(FIRST, ZONE))
+async def test_made_apart_it_is_the_report_that_is_made_here(tmp_path):
+    config = await make_folder(tmp_path, 20)
+    code = ReportCode.INTEGRITY_CERTIFICATE
     job = Job(
         tmp_path,
-        ReportCode.DAILY_SUMMARY,
-        scope,
+        code,
+        scope_of(tmp_path, code, day(FIRST, ZONE)),
         tmp_path / "out",
-        tmp_path / "keys" / "none.json",
+        config.report_key_path,
         Path(config.report_fonts),
     )
-    with pytest.raises(NotMade, match=r"none\.json|there is no report"):
-        await make_apart(job)
     assert job_from_json(json.loads(json.dumps(job_to_json(job)))) == job
+    filed = await make_apart(job)
+    here = await asyncio.to_thread(make, replace(job, out=tmp_path / "here"))
+    assert filed.digest == here.digest
+    for path in filed.folder.iterdir():
+        assert path.read_bytes() == (here.folder / path.name).read_bytes()
+    check_folder(filed.folder, load_report_key(config).public)
+
+
+async def test_making_apart_tells_why_nothing_was_made(tmp_path):
+    config = await make_folder(tmp_path, 5)
+    job = Job(
+        tmp_path,
+        ReportCode.INSPECTION_DOSSIER,
+        scope_of(tmp_path, ReportCode.INSPECTION_DOSSIER, day(FIRST, ZONE)),
+        tmp_path / "out",
+        config.report_key_path,
+        Path(config.report_fonts),
+    )
+    with pytest.raises(NotMade, match="which inspection"):
+        await make_apart(job)
+    daily = replace(job, code=ReportCode.DAILY_SUMMARY)
+    for broken, problem in (
+        (replace(daily, key=tmp_path / "none.json"), r"none\.json"),
+        (replace(daily, folder=tmp_path / "nowhere"), "not there yet"),
+    ):
+        with pytest.raises(NotMade, match=problem):
+            await asyncio.to_thread(make, broken)
+    assert not (tmp_path / "out").exists()
 
 
 async def test_the_seed_is_drawn_from_the_log_and_the_prefix_ends_with_the_period(tmp_path):

@@ -34,6 +34,9 @@ from regulator.report.jws import WARNING_TYPE, BadSignature, check
 from regulator.setting import MailServer, parse_addresses, parse_mail_server
 from regulator.warning import AuditFindings, Channel, IntegrityFindings, Warnings
 from regulator.webhook import Webhook
+from tests.lying_hub.honest import Consortium, HonestFeed
+from tests.lying_hub.lies import skip_the_law
+from tests.unit.regulator.observing import observing
 from tests.unit.regulator.receivers import Hook, PostOffice
 
 KEY = private_key("Ed25519", bytes(range(32)))
@@ -304,6 +307,9 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from regulator.outbox import Outbox
 from tests.unit.regulator import test_warning as t
+from tests.lying_hub.honest import Consortium, HonestFeed
+from tests.lying_hub.lies import skip_the_law
+from tests.unit.regulator.observing import observing
 from tests.unit.regulator.receivers import Hook, PostOffice
 
 Outbox.sent = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -405,6 +411,29 @@ async def test_a_fault_in_one_channel_does_not_silence_the_other(tmp_path, time)
                 assert await warnings.send_next(one)
     assert read_outbox(tmp_path)["mail"]["problem"] == "ZeroDivisionError"
     assert read_outbox(tmp_path)["webhook"]["sent"] == 1
+
+
+async def test_what_following_finds_is_announced(tmp_path):
+    from regulator.duty import on_duty
+
+    hook = Hook()
+    consortium = Consortium(31)
+    consortium.play(20)
+    skip_the_law(consortium)
+    consortium.log.publish()
+    make_observer(tmp_path, OBSERVER, webhook_url=hook.url)
+    (tmp_path / "genesis.body").write_bytes(consortium.genesis)
+    async with (
+        hook.open(),
+        on_duty(load_config(tmp_path / "observer.toml")),
+        observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer,
+    ):
+        await observer.follower.once()
+        await hook.came.wait()
+    ((_, body),) = hook.requests
+    event = json.loads(body)
+    assert (event["subject"], event["source"]) == ("LAW_BROKEN", f"//{OBSERVER}/integrity")
+    assert event["data"]["index"] < consortium.log.size
 
 
 async def test_the_office_is_on_duty_beside_following(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.config import ObserverConfig, load_config, make_observer
 from regulator.report.asking import read_standing
 from regulator.report.model import (
@@ -51,7 +52,7 @@ def contents_of(code: ReportCode) -> Callable[[Path, Scope], Report]:
 
 
 async def make_folder(folder: Path, *events: int, **settings: object) -> ObserverConfig:
-    """An observer that has copied a log of so many events on each day, one day after the other."""
+    """An observer that has copied and audited a log of so many events on each of some days."""
     consortium = Consortium(77)
     for number, count in enumerate(events):
         consortium.at += DAY_MS if number else 0
@@ -62,6 +63,11 @@ async def make_folder(folder: Path, *events: int, **settings: object) -> Observe
     (folder / "genesis.body").write_bytes(consortium.genesis)
     async with observing(folder, consortium, HonestFeed(consortium.log)) as observer:
         await observer.follower.once()
+    store = AuditStore(folder / AUDIT_NAME)
+    store.begin_again(b"x", "pearl-river@2026.2")
+    with store.transaction():
+        store.save(1_000, 0, consortium.at, [])
+    store.close()
     return load_config(folder / "observer.toml")
 
 
