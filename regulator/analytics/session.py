@@ -180,6 +180,8 @@ def _make_entries(
     base: duckdb.DuckDBPyConnection, room: Path, origin: str, size: int, zone: str
 ) -> None:
     base.execute("SET TimeZone = 'UTC'")
+    # The files of a session never change: their footers are read once.
+    base.execute("SET parquet_metadata_cache = true")
     if size:
         names = ", ".join(f'"{one.name}"' for one in COLUMNS)
         parts = quoted(room / "*.parquet")

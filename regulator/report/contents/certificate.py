@@ -52,7 +52,7 @@ def integrity_certificate(folder: Path, scope: Scope) -> Report:
         checked = [copy.rehash(index) for index in draw(scope.seed, scope.size, wanted)]
         return Report(
             ReportCode.INTEGRITY_CERTIFICATE,
-            scope.header(seed=scope.seed, sample=len(checked)),
+            material.header(seed=scope.seed, sample=len(checked)),
             (
                 _figures(material, scope, root, checked),
                 _statement(scope, root, checked),

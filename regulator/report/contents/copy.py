@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from creditchain.events import Event, MalformedEvent, PublicKey, parse_event_object, parse_json
-from creditchain.seal import BadSeal, parse_entry, unseal
+from creditchain.seal import BadSeal, SealFault, parse_entry, unseal
 from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.merkle import leaf_hash
 from creditchain.tlog.proof import inclusion_root, prove_inclusion
@@ -69,6 +69,11 @@ class Copy:
             "CREATE TEMP TABLE key_at AS SELECT owner, kid, min(added_idx) AS idx FROM keys "
             "GROUP BY owner, kid"
         )
+        (self._keys_untold,) = session.one(
+            "SELECT count(*) > 0 FROM entries WHERE NOT has_body AND (type IS NULL OR type IN "
+            "('ConsortiumFounded', 'MemberAdmitted', 'MemberKeyAdded', 'OfficerAppointed', "
+            "'EnterpriseEnrolled', 'AuthoriserKeyAdded'))"
+        )
 
     def _tile(self, level: int, n: int, width: int) -> bytes:
         return read_tile(self._connection, level, n, width)
@@ -93,12 +98,18 @@ class Copy:
             return Rehashed(index, commitment.hex(), in_tree, Body.ALTERED, None)
         return Rehashed(index, commitment.hex(), in_tree, Body.HOLDS, self.is_signed(body))
 
-    def is_signed(self, body: bytes) -> bool:
-        """Whether the body's signature holds under a key that the log has for its author."""
+    def is_signed(self, body: bytes) -> bool | None:
+        """Whether the body's signature holds under a key that the log has for its author.
+
+        None where it has no such key, and a body that may have told it is gone.
+        """
         try:
             unseal(body, self._find_key)
-        except (MalformedEvent, BadSeal):
+        except MalformedEvent:
             return False
+        except BadSeal as error:
+            untold = error.fault is SealFault.KEY_UNKNOWN and self._keys_untold
+            return None if untold else False
         return True
 
     def body(self, index: int) -> bytes | None:

@@ -37,7 +37,7 @@ def dispute_ledger(folder: Path, scope: Scope) -> Report:
         _collect(material)
         return Report(
             ReportCode.DISPUTE_LEDGER,
-            scope.header(answer_days=ANSWER_DAYS),
+            material.header(answer_days=ANSWER_DAYS),
             (
                 _figures(material),
                 _ages(material),

@@ -25,7 +25,7 @@ from regulator.analytics.export import AnalyticsUnusable, quoted
 from regulator.analytics.session import Session, open_session
 from regulator.mirror import CopyDamaged
 from regulator.report.contents.words import NO, NONE, YES, word, words
-from regulator.report.model import BadReport, Both, Column, Kind, Scope, Table, Value
+from regulator.report.model import BadReport, Both, Column, Header, Kind, Scope, Table, Value
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -66,6 +66,13 @@ class Material:
         session.base.execute(
             "CREATE MACRO asked_for(member) AS "
             + ("true" if member is None else f"member IS NOT DISTINCT FROM {quoted(member)}")
+        )
+
+    def header(self, **drawn: str | int) -> Header:
+        """The report's header; what was asked for stands there as it was asked."""
+        asked = dict(self.scope.parameters)
+        return self.scope.header(
+            **{name: value for name, value in drawn.items() if name not in asked}
         )
 
     def rows(self, query: str, *given: object) -> list[tuple[Any, ...]]:

@@ -102,7 +102,7 @@ def consent_sample(folder: Path, scope: Scope) -> Report:
             rows.append((consent, under, verdicts))
         return Report(
             ReportCode.CONSENT_SAMPLE,
-            scope.header(seed=scope.seed, per_stratum=wanted),
+            material.header(seed=scope.seed, per_stratum=wanted),
             (
                 _figures(rows, sum(row[2] for row in strata)),
                 _chart(rows),
@@ -141,7 +141,7 @@ def check(
         None not in (o.orderer, o.purpose, o.sections) for o in orders
     )
     holds = _terms_hold(consent, orders) if told else (None,) * 7
-    signed = None
+    signed: bool | None = None
     if consent.granted_idx is None:
         signed = False
     elif (body := copy.body(consent.granted_idx)) is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from creditchain.events import parse_time
 from creditchain.rulebook import DictBook, Violation, decide
 from creditchain.seal import Entry, Sealed, format_entry
 from creditchain.tlog.edge import Edge
@@ -16,6 +18,7 @@ from regulator.database import open_database
 from regulator.observer import DATABASE_NAME
 
 ORIGIN = "stories.example/1"
+VECTORS = [Path("fixtures/vectors") / name for name in ("events.json", "inspection.json")]
 
 
 class Row(NamedTuple):
@@ -47,6 +50,17 @@ def rows_of_story(name: str) -> tuple[list[Row], DictBook]:
             book.put(answer)
             rows.append(row_of(sealed, at))
     return rows, book
+
+
+def vector_rows() -> list[Row]:
+    """The log of the vectors: every type of event, lawful, one second after the other."""
+    rows = []
+    for path in VECTORS:
+        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
+            at = parse_time(json.loads(vector["entry"])["at"])
+            event = json.loads(vector["event"])
+            rows.append(Row(at, vector["body"].encode(), event["type"], event["id"]))
+    return rows
 
 
 def write_copy(folder: Path, rows: Sequence[Row], origin: str = ORIGIN) -> Path:

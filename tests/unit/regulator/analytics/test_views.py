@@ -30,27 +30,16 @@ from regulator.analytics.export import AnalyticsUnusable
 from regulator.analytics.session import NotAQuery, Session, open_session
 from regulator.analytics.views import NAMES, views
 from tests.unit.regulator.analytics.copies import (
-    Row,
     erase_bodies,
     rows_of_story,
+    vector_rows,
     write_copy,
 )
 
-VECTORS = [Path("fixtures/vectors") / name for name in ("events.json", "inspection.json")]
 TOLD = (
     "consents", "deliveries", "enterprises", "findings", "inspections", "lawful-grounds",
     "members", "objections", "officers", "orders", "records", "suspension",
 )  # fmt: skip
-
-
-def vector_rows() -> list[Row]:
-    rows = []
-    for path in VECTORS:
-        for vector in json.loads(path.read_text(encoding="utf-8"))["vectors"]:
-            at = parse_time(json.loads(vector["entry"])["at"])
-            event = json.loads(vector["event"])
-            rows.append(Row(at, vector["body"].encode(), event["type"], event["id"]))
-    return rows
 
 
 def snapshot(session: Session) -> dict[str, list[str]]:
