@@ -19,7 +19,7 @@ from starlette.types import Lifespan, Receive, Scope, Send
 from creditchain.api.doors import Doors
 from creditchain.api.feed import Feed
 from creditchain.api.health import Healthz, Metrics, Readyz
-from creditchain.api.identity import FORM_BYTES_MAX, SignInRefused
+from creditchain.api.identity import SignInRefused
 from creditchain.api.journal import SIGN_INS, Journal, note_of
 from creditchain.api.over_http import GraphQLOverHTTP, Operations
 from creditchain.api.over_websocket import GraphQLOverWebSocket
@@ -33,10 +33,10 @@ from creditchain.api.request import (
     read_body,
     respond,
 )
+from creditchain.querying.assertion import FORM_BYTES_MAX, FORM_TYPE
 
 __all__ = ["Doors", "create_app"]
 
-FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json; charset=utf-8"
 # RFC 6749 section 5.1.
 _NO_STORE: Final = [(b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
@@ -106,8 +106,8 @@ class TokenDoor:
         if scope["method"] != "POST":
             raise SignInRefused("invalid_request", "POST is expected.", 405)
         headers = headers_of(scope)
-        if header(headers, b"content-type").partition(";")[0].strip().lower() != FORM:
-            raise SignInRefused("invalid_request", f"Send {FORM}.", 415)
+        if header(headers, b"content-type").partition(";")[0].strip().lower() != FORM_TYPE:
+            raise SignInRefused("invalid_request", f"Send {FORM_TYPE}.", 415)
         try:
             form = await read_body(headers, receive, FORM_BYTES_MAX)
         except BodyTooLarge:

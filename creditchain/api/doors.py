@@ -10,11 +10,11 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from creditchain.api.counters import Counters
-from creditchain.api.cursor import Cursors
 from creditchain.api.identity import Identity
 from creditchain.api.limits import Limits
 from creditchain.directory import Directory
 from creditchain.ledger import Ledger
+from creditchain.querying.cursor import Cursors
 from creditchain.vault import Vault
 
 

@@ -1,13 +1,11 @@
-"""What a caller is told when a door does not do what was asked: a code, a sentence, a request id.
+"""What a caller of the hub is told when a door does not do what was asked; see `querying.failure`.
 
-Refusals of the law are data, not failures; they never come this way. Whatever is not a `DoorError`
-is masked: the caller learns `INTERNAL` and the request id, the log the rest.
+Here is what the hub adds: which failures of its rooms a caller may know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -15,85 +13,25 @@ from graphql import GraphQLError
 
 from creditchain.ledger.failure import Busy, StorageFull
 from creditchain.private_store import StoreFull
+from creditchain.querying import failure
+from creditchain.querying.failure import DoorError, ErrorCode, codes_of, plain_error
+
+__all__ = ["DoorError", "ErrorCode", "codes_of", "door_error", "format_errors", "plain_error"]
 
 LOG: Final = structlog.get_logger("creditchain.api")
-
-ERRORS_MAX: Final = 50
-"""Errors told of one operation; a page of 100 null names needs no 100 complaints."""
-
-
-class ErrorCode(StrEnum):
-    """`extensions.code` of a top-level GraphQL error."""
-
-    UNAUTHENTICATED = "UNAUTHENTICATED"
-    FORBIDDEN = "FORBIDDEN"
-    BAD_USER_INPUT = "BAD_USER_INPUT"
-    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
-    RATE_LIMITED = "RATE_LIMITED"
-    OBSERVER_UNAVAILABLE = "OBSERVER_UNAVAILABLE"
-    REPORT_NOT_UPLOADED = "REPORT_NOT_UPLOADED"
-    INTERNAL = "INTERNAL"
-
-
-class DoorError(Exception):
-    """A failure the caller may know: its code, a sentence, and facts for `extensions`."""
-
-    def __init__(self, code: ErrorCode, message: str, **facts: Any) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.facts = facts
 
 
 def door_error(error: BaseException) -> DoorError | None:
     """The failure as the caller may know it; None if it must be masked."""
-    if isinstance(error, DoorError):
-        return error
     if isinstance(error, Busy):
         return DoorError(ErrorCode.RATE_LIMITED, "The hub is busy: repeat with the same ids.")
     if isinstance(error, StorageFull | StoreFull):
         return DoorError(
             ErrorCode.RATE_LIMITED, "The hub's disk is full: repeat later with the same ids."
         )
-    return None
-
-
-def plain_error(code: ErrorCode, message: str, request_id: str, **facts: Any) -> dict[str, Any]:
-    """One error object outside any operation."""
-    return {
-        "message": message,
-        "extensions": {**facts, "code": code.value, "requestId": request_id},
-    }
+    return failure.door_error(error)
 
 
 def format_errors(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, Any]]:
     """The error objects of an operation."""
-    return [_format(error, request_id) for error in errors[:ERRORS_MAX]]
-
-
-def _format(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    cause = error.original_error
-    code, facts = ErrorCode.BAD_USER_INPUT, {}
-    message = error.message
-    # graphql-core's own errors speak of the document and its variables, which the caller knows.
-    if cause is not None and not isinstance(cause, GraphQLError):
-        known = door_error(cause)
-        if known is None:
-            LOG.error("resolver failed", request_id=request_id, path=error.path, exc_info=cause)
-            code, message = ErrorCode.INTERNAL, "Something failed inside the hub."
-        else:
-            code, message, facts = known.code, known.message, known.facts
-    elif error.extensions and "code" in error.extensions:
-        code = ErrorCode(error.extensions["code"])
-    formatted: dict[str, Any] = {"message": message}
-    if error.locations:
-        formatted["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
-    if error.path is not None:
-        formatted["path"] = error.path
-    formatted["extensions"] = {**facts, "code": code.value, "requestId": request_id}
-    return formatted
-
-
-def codes_of(formatted: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The codes in formatted errors, for counting."""
-    return [str(error["extensions"]["code"]) for error in formatted]
+    return failure.format_errors(errors, request_id, door_error, LOG)

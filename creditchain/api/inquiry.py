@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from graphene.utils.dataloader import DataLoader
@@ -19,12 +19,12 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from creditchain.api import authority, submission
 from creditchain.api.authority import Caller, Relation
 from creditchain.api.failure import DoorError, ErrorCode
-from creditchain.api.limits import PAGE_DEFAULT, PAGE_MAX
 from creditchain.api.looking import look_up, untold_cases
 from creditchain.directory import Access, Reader, What
 from creditchain.events import Body, parse_event_object
 from creditchain.events.codes import MemberKind
 from creditchain.ledger import tables
+from creditchain.querying.page import Page, page_size
 from creditchain.rulebook.readers import readers
 from creditchain.rulebook.record import (
     Case,
@@ -65,39 +65,6 @@ _REMEMBERED: Final = (Consortium, Member, Product)
 _FINDERS: Final = frozenset({MemberKind.BANK, MemberKind.AGENCY, MemberKind.JUDICIAL})
 """Kinds of member that may look an enterprise up by its code. Not the regulator: codes are public,
 so whoever may ask for any of them may learn who stands behind every opaque id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page as the connection types read it."""
-
-    nodes: Sequence[Any]
-    cursors: Sequence[str]
-    has_next_page: bool
-    has_previous_page: bool
-
-    @property
-    def edges(self) -> list[dict[str, Any]]:
-        """The items with their cursors."""
-        return [
-            {"cursor": cursor, "node": node}
-            for cursor, node in zip(self.cursors, self.nodes, strict=True)
-        ]
-
-    @property
-    def page_info(self) -> Page:
-        """Where the page stands."""
-        return self
-
-    @property
-    def start_cursor(self) -> str | None:
-        """The cursor of the first item."""
-        return self.cursors[0] if self.cursors else None
-
-    @property
-    def end_cursor(self) -> str | None:
-        """The cursor of the last item."""
-        return self.cursors[-1] if self.cursors else None
 
 
 class Inquiry:
@@ -249,7 +216,7 @@ class Inquiry:
     ) -> Page:
         speaker = self.speaker
         table = tables.TABLE_OF[kind]
-        count = _page_size(first)
+        count = page_size(first)
         wanted = {name: value for name, value in filters.items() if value is not None}
         listing = [table.name, speaker.party, *(f"{k}={wanted[k]}" for k in sorted(wanted))]
         conditions: list[ColumnElement[bool]] = [
@@ -285,7 +252,7 @@ class Inquiry:
     async def accesses(self, first: int | None, after: str | None) -> Page:
         """Who looked at the caller; at everyone for the regulator."""
         speaker = self.speaker
-        directory, count = self.doors.directory, _page_size(first)
+        directory, count = self.doors.directory, page_size(first)
         listing = ["access", speaker.actor]
         seq = None if after is None else int(self.doors.cursors.open(listing, after))
 
@@ -550,11 +517,3 @@ def _rows_of(caller: Caller, kind: type[Record]) -> list[ColumnElement[bool]]:
     table = tables.TABLE_OF[kind]
     cut = authority.scope(caller, kind)
     return [table.c[column] == str(value) for column, value in cut.items()]
-
-
-def _page_size(first: int | None) -> int:
-    if first is None:
-        return PAGE_DEFAULT
-    if not 1 <= first <= PAGE_MAX:
-        raise DoorError(ErrorCode.BAD_USER_INPUT, f"`first` is from 1 to {PAGE_MAX}.")
-    return first

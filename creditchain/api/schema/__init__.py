@@ -10,10 +10,10 @@ from typing import Final
 import graphene
 from graphql import GraphQLScalarType, GraphQLSchema, lexicographic_sort_schema, print_schema
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.mutation import Mutation
 from creditchain.api.schema.query import Query
 from creditchain.api.schema.subscription import Subscription
+from creditchain.querying import scalar
 
 __all__ = ["SCHEMA", "print_sdl"]
 

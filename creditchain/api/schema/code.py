@@ -1,65 +1,22 @@
-"""Enums: the closed lists of the events and records, under their own names."""
+"""Enums of this door alone, beside those that every door shares."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-import graphene
+from creditchain.querying.code import CODES, enum_of
+from creditchain.rulebook import refusal
 
-from creditchain.events import codes
-from creditchain.rulebook import record, refusal
-
-
-def _enum(members: type[StrEnum], name: str | None = None) -> Any:
-    text = " ".join((members.__doc__ or "").split())
-
-    def describe(value: StrEnum | None) -> str | None:
-        if value is None:
-            return text
-        sentence = refusal.SENTENCES.get(value) if isinstance(value, refusal.Refusal) else None
-        return sentence.en if sentence else None
-
-    return graphene.Enum.from_enum(members, description=describe, name=name)
+__all__ = ["CODES", "ReceiptLevel", "ReceiptLevels", "RefusalCode"]
 
 
-CODES: Final[dict[type[StrEnum], Any]] = {
-    members: _enum(members)
-    for members in (
-        codes.MemberKind,
-        codes.Role,
-        codes.KeyUse,
-        codes.Purpose,
-        codes.Section,
-        codes.SuspensionGround,
-        codes.RevocationReason,
-        codes.RefusalReason,
-        codes.LawfulGround,
-        codes.DeclineCode,
-        codes.Outcome,
-        codes.MissingCode,
-        codes.DisputeCode,
-        codes.CreditDecision,
-        codes.SupersedeReason,
-        codes.ObjectionOutcome,
-        codes.ErasureGround,
-        codes.LegalForm,
-        codes.Severity,
-        codes.FindingReply,
-        codes.FindingOutcome,
-        codes.CaseMatter,
-        codes.LookGround,
-        record.Standing,
-        record.ConsentStatus,
-        record.OrderStatus,
-        record.ObjectionStatus,
-        record.FindingStatus,
-        record.CaseStatus,
-    )
-}
-"""Each code list with its GraphQL enum, for inputs generated from event classes."""
+def _sentence(value: StrEnum) -> str | None:
+    sentence = refusal.SENTENCES.get(value) if isinstance(value, refusal.Refusal) else None
+    return sentence.en if sentence else None
 
-RefusalCode: Final = _enum(refusal.Refusal, "RefusalCode")
+
+RefusalCode: Final = enum_of(refusal.Refusal, "RefusalCode", _sentence)
 
 
 class ReceiptLevels(StrEnum):
@@ -74,4 +31,4 @@ class ReceiptLevels(StrEnum):
     OBSERVED = "OBSERVED"
 
 
-ReceiptLevel: Final = _enum(ReceiptLevels, "ReceiptLevel")
+ReceiptLevel: Final = enum_of(ReceiptLevels, "ReceiptLevel")

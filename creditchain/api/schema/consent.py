@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.enterprise import Enterprise
 from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.member import Member, Officer
 from creditchain.events import codes
 from creditchain.events.consent import Terms as TermsValue
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.field import Info, maybe, maybe_many, one
 from creditchain.api.schema.member import Key, Member
 from creditchain.events import codes
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

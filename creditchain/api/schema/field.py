@@ -1,37 +1,16 @@
-"""Ways to say a field: one, maybe one, many; each with its description. And what resolvers get."""
+"""Ways to say a field, and what the resolvers of this door get."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import graphene
+from typing import Protocol
 
 from creditchain.api.inquiry import Inquiry
+from creditchain.querying.field import many, maybe, maybe_many, one
+
+__all__ = ["Info", "many", "maybe", "maybe_many", "one"]
 
 
 class Info(Protocol):
     """What graphql-core hands a resolver beside the object; of it ours use the inquiry only."""
 
     context: Inquiry
-
-
-def one(type_: Any, description: str, **arguments: Any) -> graphene.Field:
-    """A field that always has a value."""
-    return graphene.Field(type_, description=description, required=True, **arguments)
-
-
-def maybe(type_: Any, description: str, **arguments: Any) -> graphene.Field:
-    """A field that may be null: absent, or not for the caller."""
-    return graphene.Field(type_, description=description, **arguments)
-
-
-def many(type_: Any, description: str, **arguments: Any) -> graphene.Field:
-    """A list without nulls that always has a value."""
-    return graphene.Field(
-        graphene.List(graphene.NonNull(type_)), description=description, required=True, **arguments
-    )
-
-
-def maybe_many(type_: Any, description: str) -> graphene.Field:
-    """A list without nulls that may itself be null."""
-    return graphene.Field(graphene.List(graphene.NonNull(type_)), description=description)

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.events.field import fields_of
 from creditchain.events.key import PublicKey
+from creditchain.querying import scalar
 
 FIELD_TEXTS: Final = {
     "agencies": "The agencies that may be asked, sorted.",

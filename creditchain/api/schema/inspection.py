@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
-from creditchain.api.schema.connection import connection_of, page_arguments
 from creditchain.api.schema.field import Info, many, maybe, maybe_many, one
 from creditchain.api.schema.member import Member
 from creditchain.events import codes
+from creditchain.querying import scalar
+from creditchain.querying.connection import connection_of, page_arguments
 from creditchain.rulebook import record
 
 

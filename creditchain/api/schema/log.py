@@ -6,10 +6,10 @@ from typing import Any
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES, ReceiptLevel, RefusalCode
 from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.product import Money
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

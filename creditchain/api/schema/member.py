@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.events import codes
 from creditchain.events.key import ALGORITHMS
 from creditchain.events.key import PublicKey as PublicKeyValue
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

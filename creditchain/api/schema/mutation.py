@@ -7,7 +7,6 @@ from typing import Any, Final
 import graphene
 
 from creditchain.api.action import ACTIONS, Action, Extra
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import ReceiptLevel, ReceiptLevels
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
@@ -27,6 +26,7 @@ from creditchain.api.schema.objection import Erasure, Objection
 from creditchain.api.schema.order import Order
 from creditchain.api.schema.product import Product
 from creditchain.api.schema.records import RecordBatch
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 _OBJECT_OF: Final[dict[type[record.Record], Any]] = {

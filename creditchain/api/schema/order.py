@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
@@ -12,6 +11,7 @@ from creditchain.api.schema.field import Info, many, maybe, maybe_many, one
 from creditchain.api.schema.member import Member, Officer
 from creditchain.api.schema.product import Money, Product
 from creditchain.events import codes
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

@@ -6,9 +6,7 @@ from typing import Any, Final
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.code import CODES
-from creditchain.api.schema.connection import connection_of, page_arguments
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Access, Enterprise
 from creditchain.api.schema.field import Info, maybe, one
@@ -21,6 +19,8 @@ from creditchain.api.schema.order import Order
 from creditchain.api.schema.product import Product
 from creditchain.api.schema.records import RecordBatch
 from creditchain.events import codes
+from creditchain.querying import scalar
+from creditchain.querying.connection import connection_of, page_arguments
 from creditchain.rulebook import record
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import graphene
 
-from creditchain.api.schema import scalar
 from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.field import Info, one
 from creditchain.api.schema.log import Log
 from creditchain.api.schema.order import Order
+from creditchain.querying import scalar
 from creditchain.rulebook import record
 
 

@@ -198,7 +198,7 @@ def check_both_ways(source: Any, selection: str, root: str):
         assert stock_errors == short_errors
 
 
-HIDDEN = "Something failed inside the hub."
+HIDDEN = "Something failed inside."
 
 
 @pytest.mark.parametrize(

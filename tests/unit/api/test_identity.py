@@ -94,7 +94,7 @@ async def test_an_assertion_does_not_count_again_after_a_restart(town: Town):
     assert (await town.exchange(token)).status_code == 200
     town.clock.ms += 2_000
     town.make_app()
-    assert "older than this hub's start" in await refused(town, token)
+    assert "older than our own start" in await refused(town, token)
     assert (await town.exchange(assertion(town))).status_code == 200
 
 

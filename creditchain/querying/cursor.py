@@ -10,8 +10,8 @@ import hashlib
 import hmac
 from typing import Final
 
-from creditchain.api.failure import DoorError, ErrorCode
 from creditchain.events import b64u, canonical_json, unb64u
+from creditchain.querying.failure import DoorError, ErrorCode
 
 _MAC_BYTES: Final = 16
 _CURSOR_CHARS_MAX: Final = 200

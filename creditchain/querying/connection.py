@@ -6,8 +6,8 @@ from typing import Any
 
 import graphene
 
-from creditchain.api.limits import PAGE_DEFAULT, PAGE_MAX
-from creditchain.api.schema.field import many, maybe, one
+from creditchain.querying.field import many, maybe, one
+from creditchain.querying.limits import PAGE_DEFAULT, PAGE_MAX
 
 
 class PageInfo(graphene.ObjectType):
