@@ -15,7 +15,7 @@ from sqlite3 import Connection
 from threading import Lock
 from typing import Any, Final, TypeVar, cast
 
-from creditchain.ledger.tables import CODECS, DERIVED, TABLE_OF, columns_of, record_from
+from creditchain.ledger.tables import CODECS, TABLE_OF, changed_columns, columns_of, record_from
 from creditchain.rulebook.book import Book
 from creditchain.rulebook.record import Record
 
@@ -125,17 +125,18 @@ class Overlay:
 
     def __init__(self, book: Book) -> None:
         self._book = book
-        self._now: dict[Key, Record | None] = {}
+        self._now: dict[Key, Any] = {}
         self.changes: dict[Key, Change] = {}
 
     def get(self, kind: type[R], id: str) -> R | None:
         """The record of this kind and id, or None."""
         key = (kind, id)
+        record: R | None
         try:
-            return cast("R | None", self._now[key])
+            record = self._now[key]
         except KeyError:
             record = self._now[key] = self._book.get(kind, id)
-            return record
+        return record
 
     def put(self, writes: Iterable[Record], index: int, event_id: str) -> None:
         """Takes over what the decision on the event that becomes entry `index` wrote."""
@@ -213,20 +214,10 @@ def statements_of(changes: dict[Key, Change]) -> list[Statement]:
             values.append(change.changed_index)
             inserts.setdefault(kind, []).append(tuple(values))
             continue
-        columns = ["changed_index"]
-        values = [change.changed_index]
-        for codec in CODECS[kind]:
-            value = getattr(after, codec.name)
-            if value != getattr(before, codec.name):
-                columns.append(codec.name)
-                values.append(
-                    value if value is None or codec.to_column is None else codec.to_column(value)
-                )
-        for derived in DERIVED.get(kind, ()):
-            if derived.source in columns:
-                columns.append(derived.name)
-                values.append(derived.value(after))
-        updates.setdefault((kind, tuple(columns)), []).append((*values, id_))
+        changed = changed_columns(before, after)
+        columns = ("changed_index", *changed)
+        values = [change.changed_index, *changed.values(), id_]
+        updates.setdefault((kind, columns), []).append(tuple(values))
     return [
         *(insertion(TABLE_OF[kind].name, _COLUMNS[kind], rows) for kind, rows in inserts.items()),
         *(_update(kind, columns, rows) for (kind, columns), rows in updates.items()),

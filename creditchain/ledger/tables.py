@@ -311,6 +311,22 @@ def columns_of(record: Record) -> list[Any]:
     return values
 
 
+def changed_columns(before: Record, after: Record) -> dict[str, Any]:
+    """The columns in which a record is not what it was, with their new values."""
+    kind = type(after)
+    fields = _READERS[kind].fields
+    changed = {}
+    for codec, old, new in zip(CODECS[kind], fields(before), fields(after), strict=True):
+        # Most fields of a changed record are the very objects of the one before.
+        if new is not old and new != old:
+            to_column = codec.to_column
+            changed[codec.name] = new if new is None or to_column is None else to_column(new)
+    for derived in DERIVED.get(kind, ()):
+        if derived.source in changed:
+            changed[derived.name] = derived.value(after)
+    return changed
+
+
 def record_from(kind: type[R], values: Sequence[Any]) -> R:
     """The record of the values of its fields' columns, in the order of the class."""
     return kind(
