@@ -36,6 +36,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from creditchain.events import (
     EVENT_BYTES_MAX,
+    EVENTS,
     Event,
     MalformedEvent,
     PublicKey,
@@ -215,11 +216,10 @@ _ASSERTION: Final = (
 
 
 @cache
-def _plain_form(type_: str) -> tuple[re.Pattern[str], Callable[[Sequence[Any]], Event]] | None:
+def _plain_form(type_: str) -> tuple[re.Pattern[str], Callable[[Sequence[Any]], Event]]:
     """Bodies of an event type: groups are the event, its values, a JWS or an assertion's values."""
     expression = event_expression(type_)
-    if expression is None or expression.build is None:
-        return None
+    assert expression.build is not None, "an event is built"
     form = rf'\{{"event":({expression.pattern}),"proof":(?:{_JWS}|{_ASSERTION})\}}'
     return re.compile(form), expression.build
 
@@ -238,17 +238,20 @@ def _read_plainly(raw: bytes) -> tuple[Event, bytes, str | dict[str, str]] | Non
         return None
     # The type is an event's last field: a hint which form to expect, and the form holds it again.
     end = text.rfind('"},"proof":')
-    form = _plain_form(text[text.rfind('"', 0, end) + 1 : end])
-    match = form[0].fullmatch(text) if form is not None else None
-    if form is None or match is None:
+    type_ = text[text.rfind('"', 0, end) + 1 : end]
+    if type_ not in EVENTS:
+        return None
+    form, build = _plain_form(type_)
+    match = form.fullmatch(text)
+    if match is None:
         return None
     written, *values = match.groups()
     payload = written.encode("utf-8")
     if len(payload) > EVENT_BYTES_MAX:
         return None
     try:
-        event = form[1](values)
-    except ValueError:
+        event = build(values)
+    except (ValueError, KeyError):
         return None
     jws, data, client, kid, signature = values[-5:]
     if jws is not None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, parse_time, unb64u
@@ -96,8 +95,7 @@ class EarlierEntry(NamedTuple):
     type: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stepped:
+class Stepped(NamedTuple):
     """What one entry did: the records it wrote and what is wrong with it, if anything.
 
     `erased` is the index of the body that this event lawfully erased.

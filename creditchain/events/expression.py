@@ -41,29 +41,28 @@ _KEY: Final = r"\{[^{}\\]{1,400}\}"
 
 Groups = Sequence[Any]
 Build = Callable[[Groups], Any]
+Convert = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
     """Canonical JSON of one kind of value.
 
-    `pattern` has `groups` groups. `build` makes the value from all groups of a match, where it
-    knows its own by number; None: the value is the text of the first. It raises ValueError where
-    the form alone is right.
+    `pattern` has `groups` groups. `build` makes an object from all groups of a match, where it
+    knows its own by number; `convert` makes any other value from the text of its one group; without
+    either the text is the value. Both raise ValueError or KeyError where the form alone is right.
     """
 
     pattern: str
     groups: int
-    build: Build | None
+    build: Build | None = None
+    convert: Convert | None = None
 
 
 @cache
-def event_expression(type_: str) -> Expression | None:
-    """The expression of an event type, its groups numbered from 0; None for no event type."""
-    cls = EVENTS.get(type_)
-    if cls is None:
-        return None
-    body = _object(cls, 0)
+def event_expression(type_: str) -> Expression:
+    """The expression of an event type, a key of `EVENTS`; its groups are numbered from 0."""
+    body = _object(EVENTS[type_], 0)
     pattern, place = f'"body":{body.pattern}', body.groups
     for name, annotation in _HEAD.items():
         pattern += f',"{name}":{_value(annotation, place).pattern}'
@@ -92,55 +91,68 @@ def _object(cls: type[Any], first: int) -> Expression:
     """An object of a class; its groups are `first` and the following ones."""
     pattern, groups = "", 0
     places: dict[str, int] = {}
-    builds: dict[str, Build] = {}
+    values: dict[str, Expression] = {}
     sure = False  # whether a field before this one is always there
     for number, field in enumerate(fields_of(cls)):
         value = _value(field.annotation, first + groups)
         comma = "" if number == 0 else "," if sure else r"(?:(?<=\{)|(?<!\{),)"
         member = f'{comma}"{field.json_name}":{value.pattern}'
         pattern += f"(?:{member})?" if field.optional else member
-        places[field.name] = first + groups
-        if value.build is not None:
-            builds[field.name] = value.build
+        places[field.name], values[field.name] = first + groups, value
         groups += value.groups
         sure = sure or not field.optional
     names = [field.name for field in fields(cls)]
-    order = [places[name] for name in names]
-    built = [(at, places[name], builds[name]) for at, name in enumerate(names) if name in builds]
+    return Expression(
+        f"\\{{{pattern}\\}}",
+        groups,
+        _builder(cls, [places[name] for name in names], [values[name] for name in names]),
+    )
+
+
+def _builder(cls: type[Any], places: list[int], values: list[Expression]) -> Build:
+    """What makes an instance from groups; for each field, its first group's place and its value."""
+    # A slice of one, since a getter of one item gives no sequence.
+    read = itemgetter(*places) if len(places) > 1 else itemgetter(slice(places[0], places[0] + 1))
+    numbered = list(enumerate(values))
+    converted = [(at, value.convert) for at, value in numbered if value.convert is not None]
+    built = [(at, value.build) for at, value in numbered if value.build is not None]
 
     def build(groups: Groups) -> Any:
-        values: list[Any] = [groups[place] for place in order]
-        for at, place, build_one in built:
-            if groups[place] is not None:
-                values[at] = build_one(groups)
-        return cls(*values)
+        found = list(read(groups))
+        for at, convert in converted:
+            if found[at] is not None:
+                found[at] = convert(found[at])
+        for at, build_one in built:
+            if found[at] is not None:
+                found[at] = build_one(groups)
+        return cls(*found)
 
-    return Expression(f"\\{{{pattern}\\}}", groups, build)
+    return build
 
 
 def _value(annotation: Any, place: int) -> Expression:
     """A field's value; its first group, number `place`, is there if and only if the field is."""
     if get_origin(annotation) is Annotated:
-        return _scalar(get_args(annotation)[1], place)
+        return _scalar(get_args(annotation)[1])
     if get_origin(annotation) is tuple:
-        return _list_of(get_args(annotation)[0], place)
+        return _list_of(get_args(annotation)[0])
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return Expression(f'"({_CODE})"', 1, _converted(_code_reader(annotation), place))
+        return Expression(f'"({_CODE})"', 1, convert=_codes_of(annotation).__getitem__)
     if annotation is PublicKey:
-        return Expression(f"({_KEY})", 1, _converted(_read_key, place))
+        return Expression(f"({_KEY})", 1, convert=_read_key)
     inner = _object(annotation, place + 1)
     return Expression(f"({inner.pattern})", 1 + inner.groups, inner.build)
 
 
-def _scalar(kind: Kind, place: int) -> Expression:
+def _scalar(kind: Kind) -> Expression:
     if kind.format is int:
-        return Expression(f"({_INTEGER})", 1, _converted(lambda text: kind.parse(int(text)), place))
+        return Expression(f"({_INTEGER})", 1, convert=lambda text: kind.parse(int(text)))
     if kind.pattern is not None:
-        return Expression(f'"({kind.pattern})"', 1, None)
-    return Expression(f'"({_ANY_TEXT})"', 1, _converted(kind.parse, place))
+        return Expression(f'"({kind.pattern})"', 1)
+    return Expression(f'"({_ANY_TEXT})"', 1, convert=kind.parse)
 
 
-def _list_of(item: Any, place: int) -> Expression:
+def _list_of(item: Any) -> Expression:
     single = _value(item, 0)
     if get_origin(item) is Annotated:
         read = _scalars_reader(get_args(item)[1])
@@ -149,48 +161,29 @@ def _list_of(item: Any, place: int) -> Expression:
     else:
         read = _objects_reader(single)
     one = re.sub(r"(?<!\\)\((?!\?)", "(?:", single.pattern)
-    return Expression(
-        f"(\\[{one}(?:,{one}){{0,{LIST_ITEMS_MAX - 1}}}\\])", 1, _converted(read, place)
-    )
+    return Expression(f"(\\[{one}(?:,{one}){{0,{LIST_ITEMS_MAX - 1}}}\\])", 1, convert=read)
 
 
-def _converted(convert: Callable[[str], Any], place: int) -> Build:
-    def build(groups: Groups) -> Any:
-        text = groups[place]
-        assert text is not None, "asked only for what is there"
-        return convert(text)
-
-    return build
+def _codes_of(codes: type[StrEnum]) -> dict[str, StrEnum]:
+    return {member.value: member for member in codes}
 
 
-def _code_reader(codes: type[StrEnum]) -> Callable[[str], StrEnum]:
-    members = {member.value: member for member in codes}
-
-    def read(text: str) -> StrEnum:
-        member = members.get(text)
-        if member is None:
-            raise ValueError(f"not one of the {codes.__name__} codes")
-        return member
-
-    return read
-
-
-def _codes_reader(codes: type[StrEnum]) -> Callable[[str], Any]:
-    read_code = _code_reader(codes)
+def _codes_reader(codes: type[StrEnum]) -> Convert:
+    members = _codes_of(codes)
 
     # A product's sections stand in each of its orders and reports.
     @lru_cache(maxsize=512)
     def read(text: str) -> tuple[StrEnum, ...]:
-        return tuple([read_code(name) for name in _in_order(text[2:-2].split('","'))])
+        return tuple([members[name] for name in _in_order(text[2:-2].split('","'))])
 
     return read
 
 
-def _scalars_reader(kind: Kind) -> Callable[[str], Any]:
+def _scalars_reader(kind: Kind) -> Convert:
     return lambda text: tuple(_in_order([kind.parse(item) for item in json.loads(text)]))
 
 
-def _objects_reader(single: Expression) -> Callable[[str], Any]:
+def _objects_reader(single: Expression) -> Convert:
     find, build = re.compile(single.pattern).finditer, single.build
     assert build is not None, "an object is built"
     return lambda text: tuple([build(match.groups()) for match in find(text)])

@@ -18,7 +18,13 @@ from creditchain.events import (
 )
 from creditchain.events.envelope import _Head
 from creditchain.events.field import Kind, fields_of
-from creditchain.seal import BODY_BYTES_MAX, _read_plainly, _read_strictly, assemble
+from creditchain.seal import (
+    BODY_BYTES_MAX,
+    _plain_form,
+    _read_plainly,
+    _read_strictly,
+    assemble,
+)
 from tests.unit.events.any_event import any_event, events_of
 
 JWS = "eyJhbGciOiJFZDI1NTE5In0.." + "A" * 86
@@ -97,6 +103,13 @@ def test_any_bytes_are_left_to_the_strict_reader(raw: bytes):
 
 def test_a_body_over_the_bound_is_left_to_the_strict_reader():
     assert _read_plainly(b" " * (BODY_BYTES_MAX + 1)) is None
+
+
+def test_types_that_do_not_exist_are_not_remembered():
+    before = _plain_form.cache_info().currsize
+    for number in range(50):
+        assert _read_plainly(b'{"event":{"type":"Imagined%d"},"proof":""}' % number) is None
+    assert _plain_form.cache_info().currsize == before <= len(EVENTS)
 
 
 def kinds_in(annotation: Any) -> set[Kind]:
