@@ -15,7 +15,16 @@ import sys
 import time
 from pathlib import Path
 
-MEASUREMENTS = ("place_order", "ledger_alone", "catch_up", "proof", "memory")
+MEASUREMENTS = (
+    "place_order",
+    "ledger_alone",
+    "catch_up",
+    "proof",
+    "memory",
+    "audited",
+    "latency",
+    "analytics",
+)
 REPOSITORY = Path(__file__).parent.parent
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -71,6 +80,7 @@ def _sizes(extent: object, chosen: tuple[str, ...]) -> list[int]:
         "catch_up": (extent.catch_up_entries,),
         "proof": extent.proof_sizes,
         "memory": extent.memory_sizes,
+        "audited": extent.audited_sizes,
     }
     return sorted({size for name in chosen for size in wanted.get(name, ())})
 

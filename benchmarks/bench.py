@@ -25,6 +25,8 @@ class Extent:
     proofs: int
     memory_sizes: tuple[int, ...]
     memory_requests: int
+    audited_sizes: tuple[int, ...]
+    latency_s: int
 
 
 FULL = Extent(
@@ -38,6 +40,8 @@ FULL = Extent(
     proofs=4_000,
     memory_sizes=(10_000, 100_000, 1_000_000),
     memory_requests=4_000,
+    audited_sizes=(10_000, 1_000_000),
+    latency_s=30,
 )
 QUICK = Extent(
     runs=3,
@@ -50,6 +54,8 @@ QUICK = Extent(
     proofs=1_000,
     memory_sizes=(5_000, 10_000, 20_000),
     memory_requests=600,
+    audited_sizes=(5_000, 20_000),
+    latency_s=6,
 )
 
 

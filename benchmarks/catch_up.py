@@ -106,11 +106,11 @@ async def catch_up(site: Site, size: int) -> float:
     return head.size / taken
 
 
-def signatures(ledger: Ledger) -> list[Signed]:
-    """Every signature of the log, made ready."""
+def signatures(ledger: Ledger, most: int | None = None) -> list[Signed]:
+    """Every signature of the log, or of its first `most` entries, made ready."""
     found = []
     keys: dict[str, Ed25519PublicKey] = {}
-    size = ledger.head().size
+    size = ledger.head().size if most is None else min(most, ledger.head().size)
     for n in range(-(-size // TILE_WIDTH)):
         for body in ledger.bodies(n, min(TILE_WIDTH, size - n * TILE_WIDTH)):
             assert body is not None, "nothing is erased here"
