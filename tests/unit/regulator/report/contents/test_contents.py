@@ -14,7 +14,7 @@ from creditchain.rulebook.record import ConsentStatus, OrderStatus, Standing
 from regulator.report.contents import REPORTS
 from regulator.report.contents.words import WORDS
 from regulator.report.model import BadReport, Both, Chart, Figures, Report, ReportCode, Table
-from tests.unit.regulator.analytics.copies import ORIGIN, vector_rows, write_copy
+from tests.unit.regulator.analytics.copies import ORIGIN, vector_rows
 from tests.unit.regulator.report.contents.world import canonical, make, scope, write
 
 
@@ -29,12 +29,12 @@ def made(folder: Path, code: ReportCode) -> Report:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_copy(tmp_path_factory.mktemp("reports") / "observer", vector_rows())
+    return write(tmp_path_factory.mktemp("reports"), vector_rows())
 
 
 @pytest.fixture(scope="module")
 def another(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_copy(tmp_path_factory.mktemp("others") / "observer", vector_rows())
+    return write(tmp_path_factory.mktemp("others"), vector_rows())
 
 
 def test_there_is_every_report() -> None:
@@ -113,7 +113,7 @@ def test_what_is_not_there_is_refused(
 
 
 def test_a_scope_of_another_log_is_refused(folder: Path, tmp_path: Path) -> None:
-    other = write_copy(tmp_path / "other", vector_rows(), origin="other.example/log")
+    other = write(tmp_path, vector_rows(), origin="other.example/log")
     with pytest.raises(BadReport, match=ORIGIN):
         REPORTS[ReportCode.DAILY_SUMMARY](folder, scope(other, ReportCode.DAILY_SUMMARY))
 

@@ -12,7 +12,7 @@ from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.report.asking import scope_of
 from regulator.report.contents import REPORTS
 from regulator.report.model import Both, Figures, Period, Report, ReportCode, Scope, Table
-from tests.unit.regulator.analytics.copies import Row, row_of, write_copy
+from tests.unit.regulator.analytics.copies import ORIGIN, Row, row_of, write_copy
 
 ALWAYS = Period("always", 0, 4_102_444_800_000, "Asia/Shanghai")
 PACK = "test@1"
@@ -86,5 +86,14 @@ def plain(value: object) -> object:
     return value.en if isinstance(value, Both) else value
 
 
-def write(tmp_path: Path, rows: Sequence[Row]) -> Path:
-    return write_copy(tmp_path / "observer", rows)
+def write(
+    tmp_path: Path,
+    rows: Sequence[Row],
+    *,
+    origin: str = ORIGIN,
+    findings: Sequence[AuditFinding] = (),
+) -> Path:
+    """An observer's folder with these entries, audited with these findings."""
+    folder = write_copy(tmp_path / "observer", rows, origin)
+    with_findings(folder, len(rows), findings)
+    return folder
