@@ -8,9 +8,10 @@ import graphene
 
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.field import Info, maybe, maybe_many, one
-from creditchain.api.schema.member import Key, Member
+from creditchain.api.schema.member import Member
 from creditchain.events import codes
 from creditchain.querying import scalar
+from creditchain.querying.value import Key
 from creditchain.rulebook import record
 
 

@@ -8,8 +8,8 @@ import graphene
 
 from creditchain.api.schema.code import CODES, ReceiptLevel, RefusalCode
 from creditchain.api.schema.field import Info, many, maybe, one
-from creditchain.api.schema.product import Money
 from creditchain.querying import scalar
+from creditchain.querying.value import Money
 from creditchain.rulebook import record
 
 

@@ -9,43 +9,9 @@ import graphene
 from creditchain.api.schema.code import CODES
 from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.events import codes
-from creditchain.events.key import ALGORITHMS
-from creditchain.events.key import PublicKey as PublicKeyValue
 from creditchain.querying import scalar
+from creditchain.querying.value import Key
 from creditchain.rulebook import record
-
-
-class PublicKey(graphene.ObjectType):
-    """A public key as a JSON Web Key; `alg` says what it may be used for."""
-
-    alg = one(graphene.String, "Ed25519, ES256 or HPKE-X25519.")
-    kty = one(graphene.String, "OKP or EC.")
-    crv = one(graphene.String, "Ed25519, P-256 or X25519.")
-    x = one(graphene.String, "The x coordinate, base64url.")
-    y = maybe(graphene.String, "The y coordinate, base64url; P-256 only.")
-
-    def resolve_kty(key: PublicKeyValue, info: Info) -> str:
-        return ALGORITHMS[key.alg][0]
-
-    def resolve_crv(key: PublicKeyValue, info: Info) -> str:
-        return ALGORITHMS[key.alg][1]
-
-
-class Key(graphene.ObjectType):
-    """A registered key and the time in which it counts."""
-
-    kid = one(scalar.Thumbprint, "RFC 7638 thumbprint: the key's name wherever it is cited.")
-    key = one(PublicKey, "The key itself.")
-    use = one(CODES[codes.KeyUse], "To sign events with, or to have reports sealed to.")
-    added_at = one(scalar.Timestamp, "From when on it counts.")
-    expires_at = maybe(scalar.Timestamp, "When it ends by itself.")
-    revoked_at = maybe(scalar.Timestamp, "When it was revoked.")
-    compromised_since = maybe(
-        scalar.Timestamp, "From when on it may have been in other hands, as its owner says."
-    )
-
-    def resolve_use(key: record.Key, info: Info) -> codes.KeyUse:
-        return key.key.use
 
 
 class Consortium(graphene.ObjectType):

@@ -9,17 +9,11 @@ from creditchain.api.schema.consent import Consent
 from creditchain.api.schema.enterprise import Enterprise
 from creditchain.api.schema.field import Info, many, maybe, maybe_many, one
 from creditchain.api.schema.member import Member, Officer
-from creditchain.api.schema.product import Money, Product
+from creditchain.api.schema.product import Product
 from creditchain.events import codes
 from creditchain.querying import scalar
+from creditchain.querying.value import DeliveredSection, Ground, Key, Money
 from creditchain.rulebook import record
-
-
-class Ground(graphene.ObjectType):
-    """The law or ruling that stands in for consent."""
-
-    code = one(CODES[codes.LawfulGround], "Which.")
-    document = one(scalar.Digest, "Fingerprint of the document.")
 
 
 class SealedReport(graphene.ObjectType):
@@ -31,14 +25,6 @@ class SealedReport(graphene.ObjectType):
     media_type = one(scalar.MediaType, "Media type of the plaintext.")
     schema = one(scalar.SchemaId, "The JSON Schema of the plaintext.")
     sealed_to = one(scalar.Thumbprint, "The orderer's key it is sealed to.")
-
-
-class DeliveredSection(graphene.ObjectType):
-    """A section of the report."""
-
-    section = one(CODES[codes.Section], "Which.")
-    fingerprint = one(scalar.Digest, "Its salted fingerprint.")
-    batches = maybe_many(scalar.EventId, "The record batches its lines cite.")
 
 
 class Order(graphene.ObjectType):
@@ -58,7 +44,7 @@ class Order(graphene.ObjectType):
     ground = maybe(Ground, "The ground of law it rests on.")
     approved_by = maybe(scalar.OfficerId, "The second officer, for an order on a ground of law.")
     seal_to = one(scalar.Thumbprint, "The orderer's key to which the report must be sealed.")
-    seal_key = maybe("creditchain.api.schema.member.Key", "That key, whole.")
+    seal_key = maybe(Key, "That key, whole.")
     price = maybe(Money, "The price; not for the enterprise.")
     placed_at = one(scalar.Timestamp, "When it was placed.")
     due_at = one(scalar.Timestamp, "When it lapses if unanswered.")

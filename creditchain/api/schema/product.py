@@ -9,14 +9,8 @@ from creditchain.api.schema.field import Info, many, maybe, one
 from creditchain.api.schema.member import Member
 from creditchain.events import codes
 from creditchain.querying import scalar
+from creditchain.querying.value import Money
 from creditchain.rulebook import record
-
-
-class Money(graphene.ObjectType):
-    """An amount in minor units: 12345 CNY is 123.45 yuan."""
-
-    amount = one(scalar.Count, "Minor units.")
-    currency = one(scalar.Currency, "ISO 4217 code.")
 
 
 class Product(graphene.ObjectType):
