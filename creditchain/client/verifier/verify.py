@@ -102,6 +102,10 @@ class Bad(ValueError):
     """Something does not hold; the message says what."""
 
 
+# What reading something malformed may raise; `Bad` is a ValueError.
+FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
 def must(holds: Any, what: str) -> None:
     """Raises `Bad` unless it holds."""
     if not holds:
@@ -857,7 +861,7 @@ class Judge:
             try:
                 must(at >= last, "its time lies before the one before")
                 self.take(line, at)
-            except (Bad, KeyError, TypeError, AttributeError) as error:
+            except FAULTS as error:
                 self.problems.append(f"entry {line['index']}: {error}")
             last = at
         for index in self.gone:
@@ -866,7 +870,7 @@ class Judge:
         try:
             self.judge_maker()
             self.absent = list(self.find_absent())
-        except (Bad, KeyError, TypeError, AttributeError) as error:
+        except FAULTS as error:
             self.problems.append(str(error))
 
     def take(self, line: dict[str, Any], at: int) -> None:
@@ -990,7 +994,7 @@ def verify(
                 members = read_zip(file.read(ZIP_MAX + 1))
         judge = Judge(members, founding, policy, policy_digest)
         judge.run()
-    except (Bad, KeyError, TypeError, AttributeError) as error:
+    except FAULTS as error:
         return {}, [str(error) or type(error).__name__]
     return judge.facts(), judge.problems
 
