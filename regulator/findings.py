@@ -221,8 +221,10 @@ def severity_of(code: str) -> str:
 
 def title_of(code: str) -> tuple[str, str]:
     """What a code means, in English and Chinese; the code itself for what integrity finds."""
-    titles = {rule.code: (rule.title, rule.title_zh) for rule in AUDIT_RULES}
-    return titles.get(code, (FindingCode(code).value.replace("_", " ").lower(), code))
+    for rule in AUDIT_RULES:
+        if rule.code == code:
+            return rule.title, rule.title_zh
+    return FindingCode(code).value.replace("_", " ").lower(), code
 
 
 def _registered(
