@@ -15,6 +15,7 @@ A report waits until the copy surely holds all of its period and the audit has r
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -75,7 +76,7 @@ class Schedule:
                     _log.info("reports wait", first=period.name, reason=str(error))
                     break
                 made += await self._run(code, period, scope)
-        except (DatabaseUnusable, CopyDamaged) as error:
+        except (DatabaseUnusable, CopyDamaged, sqlite3.Error) as error:
             _log.warning("reports are put off", problem=str(error))
         return made
 

@@ -11,10 +11,10 @@ import asyncio
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, closing
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
@@ -40,6 +40,8 @@ STOP_S: Final = 5.0
 
 DETAIL_BYTES_MAX: Final = 8_192
 """What a rule says about a finding is far shorter; a longer text is left to the register."""
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("regulator.warning")
 
@@ -247,11 +249,11 @@ class Warnings:
             _log.exception("a warning cannot be sent", channel=channel.name)
             problem, refused = type(error).__name__, True
         else:
-            await asyncio.to_thread(self._outbox.sent, message, now_ms())
+            await self._note(lambda: self._outbox.sent(message, now_ms()))
             _log.debug("a warning left", channel=channel.name, findings=len(message.notices))
             return
-        wait_s = await asyncio.to_thread(
-            self._outbox.failed, message, problem, refused=refused, now_ms=now_ms()
+        wait_s = await self._note(
+            lambda: self._outbox.failed(message, problem, refused=refused, now_ms=now_ms())
         )
         _log.warning(
             "a warning did not leave",
@@ -262,9 +264,23 @@ class Warnings:
             retry_s=wait_s,
         )
 
+    async def _note(self, note: Callable[[], T]) -> T:
+        """Note what became of a message, however long the disk refuses: else it is sent again."""
+        while True:
+            try:
+                return await asyncio.to_thread(note)
+            except sqlite3.Error as error:
+                _log.warning("what was sent cannot be noted", problem=str(error))
+                await asyncio.sleep(POLL_S)
+
     async def _take_in_for_ever(self) -> None:
         while True:
-            if await self.take_in():
+            try:
+                new = await self.take_in()
+            except sqlite3.Error as error:
+                _log.warning("findings cannot be taken in", problem=str(error))
+                new = 0
+            if new:
                 for came in self._came.values():
                     came.set()
             await asyncio.sleep(POLL_S)
@@ -273,14 +289,17 @@ class Warnings:
         came = self._came[channel.name]
         while True:
             came.clear()
-            if await self.send_next(channel):
+            try:
+                busy = await self.send_next(channel)
+            except sqlite3.Error as error:
+                _log.warning("the outbox cannot be used", problem=str(error))
+                busy = False
+            if busy:
                 await asyncio.sleep(channel.gap_s)
                 continue
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await came.wait()
-            except TimeoutError:
-                pass
 
 
 async def run_warnings(config: ObserverConfig, office: Office) -> None:

@@ -106,6 +106,7 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
     from regulator.config import COSIGNERS
     from regulator.database import open_database
     from regulator.observer import DATABASE_NAME
+    from regulator.outbox import read_outbox
     from regulator.reading import read_copy, read_findings, read_holes, read_signed
 
     config = load(data)
@@ -129,6 +130,7 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
                 "uncertain": findings.uncertain,
                 "ours": {"findings": findings.ours, "damaged": findings.damaged},
                 "findings": {"byCode": findings.by_code, "newest": findings.newest},
+                "warnings": read_outbox(config.folder),
             }
 
     now = run_work(run)
@@ -217,3 +219,6 @@ def _print_status(now: dict[str, Any], *, as_json: bool) -> None:
     typer.echo(f"ourselves  {ours['findings']} findings, {ours['damaged']} rows damaged")
     for code, count in sorted(now["findings"]["byCode"].items()):
         typer.echo(f"  {code} {count}")
+    for channel, said in now.get("warnings", {}).items():
+        problem = f": {said['problem']}" if said["problem"] else ""
+        typer.echo(f"{channel:<10} {said['sent']} sent, {said['waiting']} waiting{problem}")

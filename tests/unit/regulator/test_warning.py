@@ -19,7 +19,7 @@ from creditchain.events import b64u
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.config import BadConfig, load_config, load_mail_server, make_observer
 from regulator.mail import LISTED_MAX, Mail
-from regulator.office import open_office
+from regulator.office import Office, open_office
 from regulator.outbox import (
     ASIDE_S,
     REFUSED_MAX,
@@ -411,6 +411,35 @@ async def test_a_fault_in_one_channel_does_not_silence_the_other(tmp_path, time)
                 assert await warnings.send_next(one)
     assert read_outbox(tmp_path)["mail"]["problem"] == "ZeroDivisionError"
     assert read_outbox(tmp_path)["webhook"]["sent"] == 1
+
+
+async def test_a_full_disk_repeats_nothing_and_ends_nothing(tmp_path, monkeypatch):
+    """What was sent is noted when the disk is there again; until then nothing is sent twice."""
+    monkeypatch.setattr("regulator.warning.POLL_S", 0.01)
+    add_audit(tmp_path, [1, 2])
+    hook = Hook()
+    full = 6
+    begin = Office.writing
+
+    def writing(office: Office) -> object:
+        nonlocal full
+        if hook.requests and full:
+            full -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        return begin(office)
+
+    monkeypatch.setattr(Office, "writing", writing)
+    async with hook.open(), webhook(hook) as channel:
+        with open_office(tmp_path) as office:
+            task = asyncio.create_task(Warnings(office, sources(tmp_path), [channel]).run())
+            while read_outbox(tmp_path).get("webhook", {}).get("sent") != 2:
+                hook.came.clear()
+                await asyncio.wait([task, asyncio.create_task(hook.came.wait())], timeout=0.05)
+                assert not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    assert full == 0
+    assert [json.loads(body)["data"]["index"] for _, body in hook.requests] == [1, 2]
 
 
 async def test_what_following_finds_is_announced(tmp_path):
