@@ -117,6 +117,15 @@ class FindingRegister:
         """The finding of this id."""
         return next(iter(self.read(Wanted(id=id), 1)), None)
 
+    def audited(self) -> tuple[int, str]:
+        """How many entries are audited, and under which pack."""
+        with self._connected() as connection:
+            row = (
+                _has_audit(connection)
+                and connection.execute("SELECT size, label FROM audit.progress").fetchone()
+            )
+        return (row[0], row[1]) if row else (0, "")
+
     def counts(self) -> dict[str, int]:
         """How many findings the audit has made under the pack in force, by code."""
         with self._connected() as connection:

@@ -130,6 +130,7 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
                 "uncertain": findings.uncertain,
                 "ours": {"findings": findings.ours, "damaged": findings.damaged},
                 "findings": {"byCode": findings.by_code, "newest": findings.newest},
+                "audit": _audit_status(config.folder),
                 "warnings": read_outbox(config.folder),
             }
 
@@ -217,8 +218,21 @@ def _print_status(now: dict[str, Any], *, as_json: bool) -> None:
     typer.echo(f"violations {now['violations']} certain, {now['uncertain']} uncertain")
     ours = now["ours"]
     typer.echo(f"ourselves  {ours['findings']} findings, {ours['damaged']} rows damaged")
+    audit = now.get("audit")
+    if audit:
+        typer.echo(f"audited    {audit['size']} entries under {audit['pack'] or 'no pack yet'}")
+        for code, count in sorted(audit.get("findings", {}).items()):
+            typer.echo(f"  {code} {count}")
     for code, count in sorted(now["findings"]["byCode"].items()):
         typer.echo(f"  {code} {count}")
     for channel, said in now.get("warnings", {}).items():
         problem = f": {said['problem']}" if said["problem"] else ""
         typer.echo(f"{channel:<10} {said['sent']} sent, {said['waiting']} waiting{problem}")
+
+
+def _audit_status(folder: Path) -> dict[str, Any]:
+    """How far the audit is, and how often it found what under the pack in force."""
+    from regulator.findings import FindingRegister
+
+    size, pack = FindingRegister(folder).audited()
+    return {"size": size, "pack": pack, "findings": FindingRegister(folder).counts()}
