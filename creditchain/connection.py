@@ -12,6 +12,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from creditchain.api.request import WHOLE
+
 HEADERS_WITHIN_S: Final = 10.0
 """From the connection, or a request's first byte, to the end of its headers."""
 
@@ -49,6 +51,11 @@ class Connection(HttpToolsProtocol):
         self._in_headers = False
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is here, before the application has begun with the request if it is small."""
+        super().on_message_complete()
+        self.scope[WHOLE] = True  # type: ignore[typeddict-unknown-key]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has gone."""

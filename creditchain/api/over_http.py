@@ -35,6 +35,7 @@ from creditchain.api.journal import ERRORS, OPERATIONS, note_of
 from creditchain.api.limits import BODY_BYTES_MAX, Meter
 from creditchain.api.over_sse import stream
 from creditchain.api.request import (
+    WHOLE,
     BodyTooLarge,
     BodyTooSlow,
     Disconnected,
@@ -277,7 +278,7 @@ class GraphQLOverHTTP:
             ):
                 raise Unfit(415, ErrorCode.BAD_USER_INPUT, f"Send {JSON_TYPE} in UTF-8.")
             try:
-                body = await read_body(headers, receive, BODY_BYTES_MAX)
+                body = await read_body(headers, receive, BODY_BYTES_MAX, whole=WHOLE in scope)
             except BodyTooLarge:
                 raise Unfit(
                     413, ErrorCode.QUERY_TOO_COMPLEX, f"At most {BODY_BYTES_MAX} bytes."

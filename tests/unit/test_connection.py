@@ -1,8 +1,16 @@
-"""What is written in one turn of the loop leaves as one piece, and nothing of it is lost."""
+"""One write for what one turn of the loop wrote, nothing lost; and no waiting for what is there."""
 
 import asyncio
+from typing import Any, Final
 
-from creditchain.connection import HELD_BYTES_MAX, OneWrite
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from creditchain.api.request import WHOLE, headers_of, read_body, respond
+from creditchain.connection import HELD_BYTES_MAX, Connection, OneWrite
+
+HEAD: Final = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
 
 
 class Pieces(asyncio.Transport):
@@ -69,3 +77,30 @@ async def test_much_is_not_held_back():
 async def test_whatever_else_a_transport_does_it_does():
     _, one = over()
     assert one.get_extra_info("peername") == ("192.0.2.1", 7)
+
+
+@pytest.mark.parametrize(("pieces", "whole"), [((HEAD + b"ab",), True), ((HEAD, b"ab"), False)])
+async def test_a_body_that_came_with_its_headers_is_known_to_be_there(
+    pieces: tuple[bytes, ...], whole: bool
+):
+    seen: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(WHOLE in scope)
+        seen.append(await read_body(headers_of(scope), receive, 10, 5.0, whole=WHOLE in scope))
+        await respond(send, 200, "text/plain", b"done")
+
+    config = uvicorn.Config(app, http=Connection, lifespan="off", log_config=None)
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+        writer.close()
+        await writer.wait_closed()
+    assert seen == [whole, b"ab"]
