@@ -26,7 +26,7 @@ endif
 
 # The tests alone; `make unit ARGS='tests/unit/tlog -k proof'` picks some.
 unit: setup
-	@tools/setup fonts
+	@tools/setup fonts browser
 	timeout --foreground --signal=INT $(TEST_SECONDS) $(BIN)/python -m pytest -n 2 $(ARGS)
 
 test: check
