@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -32,9 +33,10 @@ from creditchain.client.order_events import STRUCTURAL, About, Found, OrderEvent
 from creditchain.client.stored_zip import BadZip, read_zip, write_zip
 from creditchain.client.verifier import verify as alone
 from creditchain.client.verify import CannotReach
-from creditchain.events import PublicKey, b64u, parse_json
+from creditchain.events import PublicKey, b64u, parse_event_object, parse_json
 from creditchain.events.codes import MemberKind
 from creditchain.events.membership import MemberAdmitted
+from creditchain.events.order import OrderPlaced
 from creditchain.rulebook.law import RULES
 from creditchain.tlog.policy import parse_policy
 from tests.unit.client.browser import CHROMIUM, WHY_NOT, Browser, browser
@@ -523,6 +525,24 @@ def test_the_cover_answers_the_four_questions_in_two_languages():
     assert b64u(FOUNDING) in cover
     assert "observer.example/audit" in cover
     assert cover.count("<tr>") > 20
+
+
+def test_the_cover_says_when_the_operator_is_a_party():
+    town = Town()
+    said = parse_event_object(
+        next(
+            event
+            for body in town.consortium.log.bodies
+            if (event := parse_json(body, len(body))["event"])["id"] == town.order
+        )
+    )
+    assert isinstance(said.body, OrderPlaced)
+    own = replace(said.body, product=f"{town.consortium.operator.id}/basic")
+    town.order = town.forge(town.consortium.bank_officer, own).event.id
+    cover = read_zip(town.bundle())["cover.html"].decode()
+    assert "A party of this order is also the operator or the regulator: operator-hub" in cover
+    assert "Neither the operator" not in cover
+    assert "Neither the operator" in MEMBERS["cover.html"].decode()
 
 
 def test_what_members_call_themselves_is_text_in_the_cover():
