@@ -165,7 +165,8 @@ async def run_schedule(
         try:
             await schedule.look()
         except asyncio.CancelledError:
-            raise
+            # To APScheduler a job that is cut off is a job that failed; it is made again.
+            _log.info("a report was cut off")
         except Exception:  # noqa: BLE001 - a job may fail, the schedule goes on
             _log.exception("a look at the reports failed")
         finally:

@@ -221,7 +221,9 @@ async def test_an_observer_without_a_copy_reports_nothing_and_says_so(tmp_path):
     assert await look(config, Maker(), START_MS + 90 * DAY_MS) == 0
 
 
-async def test_the_schedule_looks_by_itself_and_what_it_makes_ends_with_it(tmp_path, monkeypatch):
+async def test_the_schedule_looks_by_itself_and_what_it_makes_ends_with_it(
+    tmp_path, monkeypatch, caplog
+):
     config = await make_folder(tmp_path, 30, reports_daily="L1", reports_monthly="")
     monkeypatch.setattr("regulator.schedule.now_ms", lambda: START_MS + 2 * DAY_MS)
     making, ended = asyncio.Event(), asyncio.Event()
@@ -240,6 +242,7 @@ async def test_the_schedule_looks_by_itself_and_what_it_makes_ends_with_it(tmp_p
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert ended.is_set()
+    assert [line for line in caplog.records if line.levelname == "ERROR"] == []
     assert [run.state for run in read_runs(tmp_path)] == ["BEGUN"]
 
 
