@@ -13,8 +13,10 @@ from creditchain.rulebook.record import Order
 from creditchain.rulebook.rule import SKEW_MS
 from creditchain.seal import seal
 from creditchain.tlog.note import Signer, sign_note
+from regulator.database import open_database
 from regulator.inbox import Inbox
-from regulator.submit import SLACK_MS, Outcome
+from regulator.rejudge import _rejudge_by_replay, own_genesis, rejudge
+from regulator.submit import SLACK_MS, Outcome, open_refusal, sort
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.refusals import refusal_key, refuse
 from tests.unit.regulator.observing import found, observing
@@ -260,3 +262,39 @@ async def test_the_same_order_cancelled_twice_is_refused_rightly_the_second_time
     note = refuse(consortium, again, Refusal.ORDER_STATUS)
     await stage.follow()
     assert (await stage.one(note, again.body)).outcome is Outcome.AGREES
+
+
+async def test_the_records_of_then_say_what_a_replay_says(tmp_path):
+    consortium = Consortium(64)
+    orders = []
+    for _ in range(6):
+        consortium.enrol()
+        consortium.consent()
+        if consortium.consents:
+            orders.append((consortium.place(), consortium.log.size))
+        consortium.at += 60_000
+    consortium.log.publish()
+    agree = different = 0
+    async with observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer:
+        await observer.follower.once()
+        database = tmp_path / "observer.db"
+        for order, size in orders:
+            for at in (size, size - 1, consortium.log.size):
+                body = consortium.sealed(consortium.bank_officer, OrderCancelled(order)).body
+                note = refuse(consortium, body, Refusal.ORDER_UNKNOWN, size=at)
+                [document] = sort([note, body])
+                scratch = tmp_path / f"{order}-{at}"
+                scratch.mkdir(exist_ok=True)
+                quick = rejudge(database, document)
+                with open_database(database, readers=True) as engine:
+                    genesis = own_genesis(engine)
+                    refused = open_refusal(document, genesis.refusal, genesis.origin)
+                    slow = _rejudge_by_replay(engine, scratch, genesis, refused)
+                assert slow.outcome in {Outcome.AGREES, Outcome.ACCUSES}
+                if quick.outcome is not Outcome.UNRESOLVED:
+                    assert quick == slow
+                    agree += 1
+                different += slow.outcome is Outcome.ACCUSES
+        # Both kinds occurred: refusals borne out and not, and records untouched since.
+        assert agree > 6
+        assert 0 < different < 3 * len(orders)
