@@ -175,6 +175,8 @@ def _judge(as_json: bool, verdict: Verdict) -> NoReturn:
         shown = "verified"
         if verdict.what == "log" and not verdict.facts.get("bodies") and verdict.facts.get("size"):
             shown = "verified: tiles and entries; no body could be read"
+        if verdict.facts.get("foundingPinned") is verdict.facts.get("policyPinned") is False:
+            shown = "agrees with its own founding: compare that with the one you were given"
         typer.echo(f"{verdict.what}: {shown if verdict.ok else 'NOT VERIFIED'}")
     raise typer.Exit(0 if verdict.ok else REFUSED)
 

@@ -232,6 +232,10 @@ def test_an_order_from_consent_to_credit_through_the_command_line(town: Town):
                 *("OrderAccepted", "ReportDelivered", "DeliveryAcknowledged", "CreditDecided"),
             }
             assert town.run("verify", "evidence", bundle, "--complete")["ok"]
+        alone = town.try_run("verify", "evidence", bundle, as_json=False).stdout
+        assert alone.endswith("compare that with the one you were given\n")
+        pinned = town.try_run("verify", "evidence", bundle, "-p", town.profile(who), as_json=False)
+        assert pinned.stdout.endswith("evidence: verified\n")
         if who == "ann":
             assert "consent" in {lack["what"] for lack in told["absent"]}
             lacking = town.run("verify", "evidence", bundle, "--complete", code=REFUSED)

@@ -1058,7 +1058,8 @@ def tell(facts: dict[str, Any], problems: list[str]) -> None:
     if facts and not (facts["policyPinned"] or facts["makerIsRegulator"]):
         out.append("COMPARE the policy with the regulator's: its observers were not pinned")
     out += ["PROBLEM: " + problem for problem in problems]
-    out.append("evidence: NOT VERIFIED" if problems else "evidence: verified")
+    shown = "verified" if facts and facts["foundingPinned"] else "agrees with its own founding"
+    out.append("evidence: " + ("NOT VERIFIED" if problems else shown))
     sys.stdout.write("\n".join(out) + "\n")
 
 

@@ -125,7 +125,10 @@ def test_the_founding_is_pinned_from_outside(good: Path):
         ran = run_script(str(good), "--founding", pin)
         assert ran.returncode == 0
         assert "COMPARE the founding" not in ran.stdout
-    assert "COMPARE the founding" in run_script(str(good)).stdout
+        assert ran.stdout.endswith("evidence: verified\n")
+    unpinned = run_script(str(good)).stdout
+    assert "COMPARE the founding" in unpinned
+    assert unpinned.endswith("evidence: agrees with its own founding\n")
     foreign = bytes(32)
     assert "not the pinned one" in verify_bundle(good, Pins(foreign)).problems[0]
     ran = run_script(str(good), "--founding", foreign.hex())
