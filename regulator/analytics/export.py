@@ -114,9 +114,8 @@ def _refresh(engine: Engine, target: Path) -> Exported:
     written = 0
     for start in range(0, row.size, PARTITION_ENTRIES):
         end = min(start + PARTITION_ENTRIES, row.size)
-        full = end == start + PARTITION_ENTRIES
-        path = target / f"entries-{start:012}-{f'{end:012}' if full else 'open'}.parquet"
-        stamp = _stamp(engine, row.origin, row.genesis, start, end)
+        path = target / file_name(start, end)
+        stamp = stamp_of(engine, row.origin, row.genesis, start, end)
         wanted.append(path)
         if there.get(path) != stamp:
             _write(engine, path, stamp, start, end)
@@ -144,7 +143,14 @@ def _stamps(target: Path) -> dict[Path, str]:
     return found
 
 
-def _stamp(engine: Engine, origin: str, genesis: bytes, start: int, end: int) -> str:
+def file_name(start: int, end: int) -> str:
+    """What the file of a range is called; the open end keeps its name while it grows."""
+    full = end == start + PARTITION_ENTRIES
+    return f"entries-{start:012}-{f'{end:012}' if full else 'open'}.parquet"
+
+
+def stamp_of(engine: Engine, origin: str, genesis: bytes, start: int, end: int) -> str:
+    """What a file of a range is made of, as the copy is now; raises `CopyDamaged`."""
     with engine.begin() as connection:
         last = connection.exec_driver_sql(
             "SELECT entry FROM entry WHERE idx = ?", (end - 1,)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from creditchain.tlog.wire import encode_base64
-from regulator.report.contents.copy import Body, Copy, Rehashed, open_copy
+from regulator.report.contents.copy import Body, Rehashed, open_copy
 from regulator.report.contents.material import Material, coded, col, opened, shaped
 from regulator.report.contents.words import NO, YES
 from regulator.report.model import (
@@ -56,7 +56,7 @@ def integrity_certificate(folder: Path, scope: Scope) -> Report:
             (
                 _figures(material, scope, root, checked),
                 _statement(scope, root, checked),
-                _facts(material, copy, root),
+                _facts(material, root),
                 _gaps(material),
                 _growth(material),
                 _keys(material),
@@ -153,7 +153,7 @@ def _statement(scope: Scope, root: str, checked: Sequence[Rehashed]) -> Text:
     )
 
 
-def _facts(material: Material, copy: Copy, root: str) -> Table:
+def _facts(material: Material, root: str) -> Table:
     (founding,) = material.rows(
         "SELECT name, regulator, operator, log_key, refusal_key, version, commitment "
         "FROM entries WHERE type = 'ConsortiumFounded' ORDER BY idx LIMIT 1"
@@ -172,13 +172,6 @@ def _facts(material: Material, copy: Copy, root: str) -> Table:
         (Both("Rulebook in force", "现行规则版本"), law[0][0] and str(law[0][0])),
         (Both("Root", "树根"), root),
     ]
-    for name, covers in copy.covered_by():
-        rows.append(
-            (
-                Both(f"Cosigned as {name} over at least this size", f"已以{name}名义联署本规模"),
-                YES if covers else NO,
-            )
-        )
     return shaped(
         "facts",
         Both("The log", "账本信息"),

@@ -6,7 +6,7 @@ The views tell what events say; what a report certifies is checked here on the b
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -118,13 +118,6 @@ class Copy:
             "SELECT body FROM entry WHERE idx = ?", (index,)
         ).scalar()
         return found
-
-    def covered_by(self) -> Sequence[tuple[str, bool]]:
-        """The names under which we cosign, and whether a head of at least this size was."""
-        rows = self._connection.exec_driver_sql(
-            "SELECT name, size >= ? AND line <> '' FROM head ORDER BY name", (self.size,)
-        ).fetchall()
-        return [(name, bool(covers)) for name, covers in rows]
 
     def _find_key(self, event: Event, kid: str) -> PublicKey | None:
         place = (event.by, kid)
