@@ -25,7 +25,7 @@ from creditchain.seal import BadSeal, parse_entry, unseal
 from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import HASH_BYTES, Frontier, leaf_hash
 from creditchain.tlog.tile import TILE_WIDTH
-from regulator.finding import Finding, FindingCode
+from regulator.finding import Finding, FindingCode, digest_of
 
 RECORDS_READ: Final = 256
 """Records read at a time."""
@@ -39,9 +39,9 @@ _log = structlog.get_logger("regulator.damage")
 class Damage:
     """One row of our copy that is not what was stored.
 
-    `part` is entry, tile, body, index (an event's id and type) or record; `index` the entry
-    concerned, of a tile the first below it; `level` that of a tile, and `right` what belongs there,
-    where what lies below it tells.
+    `part` is entry, tile, body, index (an event's id and type), record or finding; `index` the
+    entry concerned, of a tile the first below it, of a finding its number; `level` that of a tile,
+    and `right` what belongs there, where what lies below it tells.
     """
 
     part: str
@@ -53,6 +53,9 @@ class Damage:
     def finding(self) -> Finding:
         """As it is kept."""
         evidence: dict[str, str | int] = {"part": self.part}
+        if self.part == "finding":
+            detail = f"finding {self.index}: {self.says}"
+            return Finding(FindingCode.COPY_DAMAGED, None, detail, evidence)
         if self.part == "tile":
             evidence["level"] = self.level
         return Finding(FindingCode.COPY_DAMAGED, self.index, f"{self.part}: {self.says}", evidence)
@@ -210,6 +213,27 @@ def examine_records(
             place = index if 0 <= index < size else 0
             found.append(Damage("record", place, f"{kind} {id_} is none"))
     return found, (rows[-1][0], rows[-1][1]) if len(rows) == RECORDS_READ else None
+
+
+def examine_findings(connection: Connection, after: int) -> tuple[list[Damage], int | None]:
+    """Those of the next findings that are not what was found, and the last read; None at the end.
+
+    They are evidence, and outlive much.
+    """
+    rows = connection.exec_driver_sql(
+        "SELECT id, digest, code, idx, detail, evidence FROM finding WHERE id > ? ORDER BY id "
+        "LIMIT ?",
+        (after, RECORDS_READ),
+    ).fetchall()
+    found = []
+    for id_, digest, code, index, detail, evidence in rows:
+        try:
+            right = digest_of(code, index, detail, evidence)
+        except (TypeError, ValueError, AttributeError):
+            right = b""
+        if digest != right:
+            found.append(Damage("finding", id_, "it is not what was found"))
+    return found, rows[-1][0] if len(rows) == RECORDS_READ else None
 
 
 def _is_record(kind: str, id_: str, text: str) -> bool:

@@ -96,9 +96,13 @@ class Finding:
     @property
     def digest(self) -> bytes:
         """SHA-256 over code, index, detail and evidence: the same finding has the same digest."""
-        where = -1 if self.index is None else self.index
-        head = canonical_json([self.code.value, where, self.detail])
-        return hashlib.sha256(head + b"\n" + self.evidence_json.encode()).digest()
+        return digest_of(self.code.value, self.index, self.detail, self.evidence_json)
+
+
+def digest_of(code: str, index: int | None, detail: str, evidence_json: str) -> bytes:
+    """The digest of a finding by its parts, as they are stored."""
+    head = canonical_json([code, -1 if index is None else index, detail])
+    return hashlib.sha256(head + b"\n" + evidence_json.encode()).digest()
 
 
 def base64_text(data: bytes) -> str:

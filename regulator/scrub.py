@@ -24,6 +24,7 @@ from regulator.damage import (
     Damage,
     Tree,
     examine,
+    examine_findings,
     examine_records,
     let_go,
     mend_index,
@@ -65,6 +66,7 @@ class Scrub:
         # Where the records are being read, and those that were damaged since their first.
         self._after: tuple[str, str] = ("", "")
         self._records: set[int] = set()
+        self._finding = 0
 
     async def step(self) -> list[Damage]:
         """Mend and read again what was damaged, then read the next package; what is wrong now."""
@@ -78,6 +80,7 @@ class Scrub:
             wrong += await self._look(tree, n)
         n = await self._follower.write(self._next, tree.size)
         wrong += await self._look(tree, n)
+        wrong += await self._look_at_findings()
         records, last = await asyncio.to_thread(self._read_records, tree.size)
         self._records |= {damage.index for damage in records}
         await self._follower.write(self._keep_records, records, ended=last is None)
@@ -98,6 +101,23 @@ class Scrub:
     def _read_records(self, size: int) -> tuple[list[Damage], tuple[str, str] | None]:
         with self._engine.begin() as connection:
             return examine_records(connection, size, self._after)
+
+    async def _look_at_findings(self) -> list[Damage]:
+        """Not part of the copy: what is wrong there is told, and stops nothing."""
+        found, last = await asyncio.to_thread(self._read_findings)
+        self._finding = last or 0
+        announce_findings(
+            [
+                one.finding()
+                for one in found
+                if await self._follower.write(self._mirror.find, one.finding())
+            ]
+        )
+        return found
+
+    def _read_findings(self) -> tuple[list[Damage], int | None]:
+        with self._engine.begin() as connection:
+            return examine_findings(connection, self._finding)
 
     async def _fetch_again(self, tree: Tree, n: int) -> None:
         """Ask the hub for the entries of a package; what hashes to its leaf is written back."""

@@ -225,3 +225,24 @@ class Counting(HonestFeed):
     async def entries(self, path):
         self.asked.append(path)
         return await super().entries(path)
+
+
+@pytest.mark.parametrize("change", ["detail = 'x'", "evidence = '{}'", "idx = NULL", "code = 'X'"])
+async def test_a_finding_that_was_touched_is_told_and_stops_nothing(change, tmp_path):
+    consortium = Consortium(74)
+    consortium.log.append_raw(b"nonsense", b"")
+    consortium.log.publish()
+    feed = HonestFeed(consortium.log)
+    async with observing(tmp_path, consortium, feed, clock=lambda: 3_000_000.0) as observer:
+        await observer.follower.once()
+        scrub = Scrub(observer.follower, observer.reader_engine, feed, clock=lambda: 3_000_000.0)
+        assert await scrub.step() == []
+        with as_administrator(tmp_path) as connection:
+            connection.execute("DROP TRIGGER finding_no_update")
+            connection.execute(f"UPDATE finding SET {change}")
+        assert [(damage.part, damage.index) for damage in await scrub.step()] == [("finding", 1)]
+        assert [code for code, *_ in found(observer.reader_engine)][1:] == ["COPY_DAMAGED"]
+        consortium.enrol()
+        consortium.log.publish()
+        await observer.follower.once()
+        assert observer.follower.cosigner.head(MIRROR).size == consortium.log.size
