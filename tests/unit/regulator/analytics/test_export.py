@@ -153,6 +153,13 @@ def test_nothing_to_export_is_said(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_that_cannot_be_made_is_said(rows: list[Row], tmp_path: Path) -> None:
+    folder = write_copy(tmp_path / "observer", rows)
+    (folder / "analytics").write_text("in the way")
+    with pytest.raises(AnalyticsUnusable, match="cannot write"), refreshed(folder):
+        pass
+
+
 def test_a_copy_with_a_gap_is_not_exported(rows: list[Row], tmp_path: Path) -> None:
     folder = write_copy(tmp_path / "observer", rows)
     with open_database(folder / "observer.db") as engine, engine.begin() as connection:
