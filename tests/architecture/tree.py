@@ -22,6 +22,12 @@ PURE = (
     "regulator.replay",
     "regulator.submit",
     "regulator.audit",
+    "regulator.report.value",
+    "regulator.report.header",
+    "regulator.report.model",
+    "regulator.report.data",
+    "regulator.report.chart",
+    "regulator.report.columns",
 )
 
 
