@@ -74,12 +74,16 @@ class Scrub:
         if tree.size == 0:
             return []
         wrong: list[Damage] = []
-        for n in await self._follower.write(self._damaged):
+        damaged = await self._follower.write(self._damaged)
+        for n in damaged:
             if await self._follower.write(self._mend, tree, n):
                 await self._fetch_again(tree, n)
             wrong += await self._look(tree, n)
         n = await self._follower.write(self._next, tree.size)
         wrong += await self._look(tree, n)
+        if bool(wrong) != bool(damaged):
+            # What was lost can be asked for; or what is mended, and can be signed again.
+            self._follower.wake()
         wrong += await self._look_at_findings()
         records, last = await asyncio.to_thread(self._read_records, tree.size)
         self._records |= {damage.index for damage in records}

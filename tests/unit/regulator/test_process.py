@@ -3,7 +3,9 @@
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 
 import httpx2
 
@@ -44,6 +46,9 @@ async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
             text = consortium.log.note.partition("\n\n")[0] + "\n"
             open_cosignatures(answer.text, text, [parse_cosigner_vkey(vkeys[name])])
 
+        async def status():
+            return (await client.get(f"{observer}/status")).json()
+
         process = await _serve(tmp_path, client, observer)
         await asyncio.gather(cosigned("witness"), cosigned("mirror"))
         consortium.play(50)
@@ -51,12 +56,17 @@ async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
         process.send_signal(signal.SIGKILL)
         await process.wait()
 
+        # What rots while it is down is found when it is back, and fetched from the hub again.
+        with closing(sqlite3.connect(tmp_path / "observer.db", isolation_level=None)) as database:
+            database.execute("UPDATE entry SET body = x'00' WHERE idx = 5")
         process = await _serve(tmp_path, client, observer)
+        while (await status())["ours"] != {"findings": 1, "damaged": 0}:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         consortium.play(20)
         await asyncio.gather(cosigned("witness"), cosigned("mirror"))
-        status = (await client.get(f"{observer}/status")).json()
-        assert status["size"] == status["trusted"] == consortium.log.size
-        assert status["violations"] == 0
+        now = await status()
+        assert now["size"] == now["trusted"] == consortium.log.size
+        assert (now["violations"], now["ours"]) == (0, {"findings": 1, "damaged": 0})
         # What a member hands in meanwhile is judged by the running observer.
         (tmp_path / "held.note").write_text(consortium.log.note)
         submit = await asyncio.create_subprocess_exec(
