@@ -19,6 +19,7 @@ from creditchain.client.signer import Signer
 from regulator.api import Limits, create_app
 from regulator.auditing import Auditing, auditing
 from regulator.config import ObserverConfig, load_genesis, load_secrets
+from regulator.duty import on_duty
 from regulator.feed import HubFeed
 from regulator.follow import Follower
 from regulator.inbox import Inbox
@@ -122,6 +123,7 @@ async def serve(config: ObserverConfig) -> None:
     async with (
         assemble(config) as assembled,
         auditing(config.folder, config.pack_path) as audit,
+        on_duty(config),
     ):
         observer = replace(assembled, auditing=audit)
         limits = Limits(config.mirror_wait_s, config.stale_after_s)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from regulator.report.asking import Contents
+from regulator.report.contents.answering import service_levels
 from regulator.report.contents.billing import billing
 from regulator.report.contents.certificate import integrity_certificate
 from regulator.report.contents.daily import daily_summary
@@ -15,7 +16,6 @@ from regulator.report.contents.findings import finding_register
 from regulator.report.contents.register import query_register
 from regulator.report.contents.sample import consent_sample
 from regulator.report.contents.scorecard import member_scorecard
-from regulator.report.contents.service import service_levels
 from regulator.report.model import ReportCode
 
 REPORTS: Final[Mapping[ReportCode, Contents]] = {
