@@ -23,6 +23,9 @@ check: setup
 ifneq ($(wildcard creditchain/api/schema/__main__.py),)
 	$(BIN)/python -m creditchain.api.schema --check
 endif
+ifneq ($(wildcard regulator/door/schema/__main__.py),)
+	$(BIN)/python -m regulator.door.schema --check
+endif
 
 # The tests alone; `make unit ARGS='tests/unit/tlog -k proof'` picks some.
 unit: setup
@@ -34,6 +37,7 @@ test: check
 
 schema: setup
 	$(BIN)/python -m creditchain.api.schema
+	$(BIN)/python -m regulator.door.schema
 
 demo: setup
 	@tools/setup fonts

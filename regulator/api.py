@@ -8,9 +8,11 @@
   copy as tlog-tiles, so that anyone can check the regulator's copy too. Bodies are not served.
 - `POST /submit`: checkpoints, receipts and signed refusals that a member holds, each in base64 in a
   JSON object `{"documents": [...]}`; what they say beside our copy, one answer for each.
+- `/graphql` and `/token`: the regulator's auditors' own door (`regulator.door`), if there is one.
 - `GET /status`, `/healthz`, `/readyz`.
 
-The signature on a checkpoint is the only credential that is asked for, as the protocol has it.
+The signature on a checkpoint is the only credential that is asked for, as the protocol has it; but
+for `/graphql`, which answers nobody without a token.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Final
@@ -88,9 +90,15 @@ class Limits:
 
 
 def create_app(
-    observer: Observer, limits: Limits | None = None, inbox: Inbox | None = None
+    observer: Observer,
+    limits: Limits | None = None,
+    inbox: Inbox | None = None,
+    asking: Sequence[Route] = (),
 ) -> Starlette:
-    """The application over an observer that is put together; without an inbox nothing is taken."""
+    """The application over an observer that is put together.
+
+    Without an inbox nothing is taken; `asking` are the routes of the regulator's own door.
+    """
     door = _Door(observer, limits or Limits(), inbox)
     hashed = sha256(observer.genesis.origin.encode()).hexdigest()
     return Starlette(
@@ -106,6 +114,7 @@ def create_app(
             Route("/status", door.status),
             Route("/healthz", door.healthz),
             Route("/readyz", door.readyz),
+            *asking,
         ],
         exception_handlers={
             DatabaseError: _disk_refuses,

@@ -127,6 +127,9 @@ class ObserverConfig:
     erased_after_s: int = _setting(
         600, "how long an erased body may still be served, seconds", 1, 604_800
     )
+    introspection: int = _setting(
+        1, "whether /graphql tells its schema to those signed in; the schema is public anyway", 0, 1
+    )
     log_level: str = _setting("info", "one of " + ", ".join(LOG_LEVELS))
 
     @property

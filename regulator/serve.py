@@ -19,6 +19,8 @@ from creditchain.client.signer import Signer
 from regulator.api import Limits, create_app
 from regulator.auditing import Auditing, auditing
 from regulator.config import ObserverConfig, load_genesis, load_secrets
+from regulator.door.over_http import open_door
+from regulator.door.standing import standing_of
 from regulator.duty import on_duty
 from regulator.feed import HubFeed
 from regulator.follow import Follower
@@ -124,13 +126,19 @@ async def serve(config: ObserverConfig) -> None:
         assemble(config) as assembled,
         auditing(config.folder, config.pack_path) as audit,
         on_duty(config),
+        open_door(
+            config.folder,
+            config.report_zone,
+            lambda: standing_of(replace(assembled, auditing=audit), config.name),
+            introspection=bool(config.introspection),
+        ) as asking,
     ):
         observer = replace(assembled, auditing=audit)
         limits = Limits(config.mirror_wait_s, config.stale_after_s)
         inbox, watch = watching(config, observer)
         server = _Server(
             uvicorn.Config(
-                create_app(observer, limits, inbox),
+                create_app(observer, limits, inbox, asking.routes()),
                 host=config.host,
                 port=config.port,
                 log_config=None,

@@ -19,8 +19,8 @@ class PageInfo(graphene.ObjectType):
     end_cursor = maybe(graphene.String, "The cursor of the last item: the next page's `after`.")
 
 
-def connection_of(node: Any, name: str) -> Any:
-    """The connection type over `node`."""
+def connection_of(node: Any, name: str, order: str = " in the order of first entry") -> Any:
+    """The connection type over `node`; `order` says in which its items come."""
     edge = type(
         f"{name}Edge",
         (graphene.ObjectType,),
@@ -34,7 +34,7 @@ def connection_of(node: Any, name: str) -> Any:
         f"{name}Connection",
         (graphene.ObjectType,),
         {
-            "__doc__": f"A page of {name} items in the order of first entry.",
+            "__doc__": f"A page of {name} items{order}.",
             "edges": many(edge, "The items with their cursors."),
             "nodes": many(node, "The items alone."),
             "page_info": one(PageInfo, "Where the page stands."),
