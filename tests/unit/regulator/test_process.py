@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
+from hashlib import sha256
 
 import httpx2
 
@@ -14,7 +15,9 @@ from creditchain.tlog.witness import format_add_checkpoint
 from regulator.config import make_observer
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.http import hub_at
+from tests.lying_hub.lies import TOLD
 from tests.unit.regulator.raw_hub import free_port
+from tests.unit.regulator.receivers import Hook
 
 PATIENCE_S = 60
 
@@ -81,6 +84,62 @@ async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
         _, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
         assert all(json.loads(line)["event"] for line in errors.decode().splitlines())
+
+
+async def test_a_running_observer_audits_cosigns_as_auditor_and_warns(tmp_path):
+    consortium = Consortium(43)
+    consortium.play(60)
+    [lie] = [lie for lie in TOLD if lie.tell.__name__ == "skip_the_law"]
+    index = lie.tell(consortium)
+    consortium.log.publish()
+    port = free_port()
+    observer = f"http://127.0.0.1:{port}"
+    hook = Hook()
+    async with (
+        hub_at(HonestFeed(consortium.log)) as url,
+        hook.open(),
+        httpx2.AsyncClient(timeout=PATIENCE_S) as client,
+    ):
+        vkeys = make_observer(
+            tmp_path,
+            "observer.example",
+            hub_url=url,
+            port=port,
+            processes=1,
+            webhook_url=hook.url,
+            reports_daily="",
+            reports_monthly="",
+        )
+        (tmp_path / "genesis.body").write_bytes(consortium.genesis)
+        process = await _serve(tmp_path, client, observer)
+        while True:
+            body = format_add_checkpoint(0, [], consortium.log.note)
+            answer = await client.post(f"{observer}/audit/add-checkpoint", content=body)
+            if answer.status_code in {200, 409}:
+                break
+        size = consortium.log.size
+        status = (await client.get(f"{observer}/status")).json()
+        while status["cosigned"]["audit"]["size"] < size:
+            await asyncio.sleep(0.1)
+            status = (await client.get(f"{observer}/status")).json()
+        assert status["audit"] == {"size": size, "pack": "cn-enterprise@2026.1", "problem": ""}
+        hashed = sha256(consortium.log.signer.name.encode()).hexdigest()
+        signed = (await client.get(f"{observer}/audit/{hashed}/checkpoint")).text
+        text, _, lines = signed.partition("\n\n")
+        open_cosignatures(
+            lines.splitlines(keepends=True)[-1],
+            text + "\n",
+            [parse_cosigner_vkey(vkeys["audit"])],
+        )
+        # Replay holds it against the hub, the audit against the bank; both are told at once.
+        while len(hook.requests) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        told = [json.loads(body) for _, body in hook.requests]
+        assert {one["data"]["code"] for one in told} == {"LAW_BROKEN", "C01"}
+        assert {one["data"]["index"] for one in told} == {index}
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+        assert process.returncode == 0, errors.decode()
 
 
 async def _serve(folder, client, observer):
