@@ -63,8 +63,13 @@ async def test_a_killed_observer_goes_on_and_a_stopped_one_ends_well(tmp_path):
         with closing(sqlite3.connect(tmp_path / "observer.db", isolation_level=None)) as database:
             database.execute("UPDATE entry SET body = x'00' WHERE idx = 5")
         process = await _serve(tmp_path, client, observer)
-        while (await status())["ours"] != {"findings": 1, "damaged": 0}:  # noqa: ASYNC110
+        for _ in range(PATIENCE_S * 10):
+            now = await status()
+            if now["ours"] == {"findings": 1, "damaged": 0}:
+                break
             await asyncio.sleep(0.1)
+        else:
+            raise AssertionError(f"not found and mended: {now}")
         consortium.play(20)
         await asyncio.gather(cosigned("witness"), cosigned("mirror"))
         now = await status()
