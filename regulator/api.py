@@ -292,6 +292,7 @@ async def describe(observer: Observer) -> dict[str, object]:
         "violations": findings.certain,
         "uncertain": findings.uncertain,
         "ours": {"findings": findings.ours, "damaged": findings.damaged},
+        "submissions": {"waiting": findings.waiting},
         "findings": {"byCode": findings.by_code, "newest": findings.newest},
         "restoredTo": progress.restored_to.size if progress.restored_to else None,
         "fault": progress.fault,

@@ -30,13 +30,14 @@ class Findings:
     """How many findings there are, certain or not, and the newest of them.
 
     `ours` are those about ourselves, in neither count; `damaged` says how many rows of our copy are
-    not mended yet.
+    not mended yet, `waiting` how much that members handed in waits for our copy.
     """
 
     certain: int
     uncertain: int
     ours: int
     damaged: int
+    waiting: int
     by_code: dict[str, int]
     newest: list[dict[str, Any]]
 
@@ -55,6 +56,7 @@ def read_findings(engine: Engine, most: int) -> Findings:
             "SELECT code, certain, count(*) FROM finding GROUP BY code, certain"
         ).fetchall()
         damaged = connection.exec_driver_sql("SELECT count(*) FROM damage").scalar_one()
+        waiting = connection.exec_driver_sql("SELECT count(*) FROM submission").scalar_one()
         newest = connection.exec_driver_sql(
             "SELECT id, code, idx, detail, certain, found_at, size FROM finding "
             "ORDER BY id DESC LIMIT ?",
@@ -69,6 +71,7 @@ def read_findings(engine: Engine, most: int) -> Findings:
         sum(count for code, certain, count in counts if not certain and code not in ours),
         sum(count for code, _, count in counts if code in ours),
         damaged,
+        waiting,
         by_code,
         [
             {

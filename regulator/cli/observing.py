@@ -129,6 +129,7 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
                 "violations": findings.certain,
                 "uncertain": findings.uncertain,
                 "ours": {"findings": findings.ours, "damaged": findings.damaged},
+                "submissions": {"waiting": findings.waiting},
                 "findings": {"byCode": findings.by_code, "newest": findings.newest},
                 "audit": _audit_status(config.folder),
                 "warnings": read_outbox(config.folder),
@@ -217,6 +218,7 @@ def _print_status(now: dict[str, Any], *, as_json: bool) -> None:
     typer.echo(f"bodies     {bodies['missing']} missing, {bodies['erased']} erased")
     typer.echo(f"violations {now['violations']} certain, {now['uncertain']} uncertain")
     ours = now["ours"]
+    typer.echo(f"handed in  {now['submissions']['waiting']} waiting for our copy")
     typer.echo(f"ourselves  {ours['findings']} findings, {ours['damaged']} rows damaged")
     audit = now.get("audit")
     if audit:

@@ -224,6 +224,7 @@ async def test_submit_tells_by_its_words_and_exit_code(tmp_path):
     assert (code, [line.split()[1] for line in text.splitlines()]) == (2, ["NOTHING", "AGREES"])
     code, text = await command("submit", other, *data)
     assert (code, text.split()[1]) == (0, "UNRESOLVED")
+    assert "handed in  1 waiting" in (await command("status", *data))[1]
     code, text = await command("submit", "--json", refusal, body, *data)
     assert code == 1
     [answer] = json.loads(text)["answers"]
