@@ -32,12 +32,15 @@ class SignInRefused(Exception):
 
 
 class Tokens:
-    """The access token of one actor at one hub."""
+    """The access token of one actor at one hub, or at another door that `audience` names."""
 
-    def __init__(self, http: httpx2.AsyncClient, url: str, signer: Signer) -> None:
+    def __init__(
+        self, http: httpx2.AsyncClient, url: str, signer: Signer, audience: str | None = None
+    ) -> None:
         self._http = http
         self._url = url
         self._signer = signer
+        self._audience = audience
         self._token = ""
         self._until_s = 0.0
         # One sign-in at a time: a hundred waiting requests need one token, not a hundred.
@@ -62,7 +65,7 @@ class Tokens:
             data={
                 "grant_type": "client_credentials",
                 "client_assertion_type": ASSERTION_GRANT,
-                "client_assertion": self._signer.assertion(),
+                "client_assertion": self._signer.assertion(self._audience),
             },
         )
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import typer
 
+from regulator.cli.ask import ask
 from regulator.cli.audit import audit
 from regulator.cli.case import case_app
 from regulator.cli.evidence import evidence
@@ -32,7 +33,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (init, serve, follow, status, export, check, audit, submit, sql, report, evidence):
+for command in (
+    init,
+    serve,
+    follow,
+    status,
+    export,
+    check,
+    audit,
+    submit,
+    ask,
+    sql,
+    report,
+    evidence,
+):
     app.command()(command)
 
 for group in (findings_app, case_app):

@@ -35,7 +35,8 @@ BY_OFFICER = {
 
 
 def list_documents() -> list[Path]:
-    return sorted((DOCUMENTS / "operations").rglob("*.graphql"))
+    folders = (DOCUMENTS / "operations" / persona for persona in PERSONAS)
+    return sorted(path for folder in folders for path in folder.glob("*.graphql"))
 
 
 @pytest.mark.parametrize("persona", PERSONAS)
