@@ -20,13 +20,13 @@ from typing import Final
 
 import structlog
 
+from creditchain.client.jws import sign
 from creditchain.client.keys import PrivateKey
 from creditchain.events import canonical_json
 from regulator.outbox import Message
-from regulator.report.jws import WARNING_TYPE, sign
 from regulator.report.show import seen_text
 from regulator.setting import MailServer
-from regulator.webhook import NotSent
+from regulator.webhook import WARNING_TYPE, NotSent
 
 TOGETHER_MAX: Final = 20_000
 """Findings of one mail: 10 MB attached at most. More are a second mail."""

@@ -16,14 +16,17 @@ from typing import Final, Self
 
 import httpx2
 
+from creditchain.client.jws import sign
 from creditchain.client.keys import PrivateKey
 from creditchain.events import canonical_json
 from regulator.outbox import Message, Notice
-from regulator.report.jws import WARNING_TYPE, sign
 
 SIGNATURE_HEADER: Final = "Creditchain-Signature"
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 EVENT_TYPE: Final = "creditchain.finding.high"
+
+WARNING_TYPE: Final = "creditchain-warning+jws"
+"""Of the signature over a warning: the same key signs reports."""
 
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 20.0

@@ -25,20 +25,15 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from creditchain.client.evidence import commitment_of
+from creditchain.client.jws import sign
 from creditchain.client.keys import PrivateKey
-from creditchain.events import PublicKey, b64u, canonical_json, format_time, parse_time, unb64u
-from creditchain.events.key import P256_ORDER
+from creditchain.events import b64u, canonical_json, format_time, parse_time, unb64u
 
 EVIDENCE_FORMAT: Final = "creditchain-evidence/v1"
 
-EVIDENCE_JWS_TYPE: Final = "creditchain-evidence+jws"
-"""RFC 8725 section 3.11: no event's seal passes as a manifest's, nor the other way round."""
+EVIDENCE_TYPE: Final = "creditchain-evidence+jws"
+"""Of the maker's signature."""
 
 EVENTS_MAX: Final = 10_000
 """An order has tens; 256 batches cited by each of 20 sections would be 5,120 more."""
@@ -127,8 +122,7 @@ def verifier_members() -> dict[str, bytes]:
 def complete(manifest: Manifest, members: Mapping[str, bytes], key: PrivateKey) -> dict[str, bytes]:
     """The members with the manifest that names them all and its signature by the maker's `key`."""
     raw = format_manifest(manifest, members)
-    jws = f"{_jws_header(key.public)}..{b64u(_sign(key, _signed(key.public, raw)))}"
-    return {**members, MANIFEST: raw, SIGNATURE: jws.encode("ascii")}
+    return {**members, MANIFEST: raw, SIGNATURE: sign(raw, key, EVIDENCE_TYPE).encode("ascii")}
 
 
 def format_manifest(manifest: Manifest, members: Mapping[str, bytes]) -> bytes:
@@ -189,26 +183,6 @@ def parse_manifest(raw: bytes) -> Manifest:
     return manifest
 
 
-def check_signature(jws: bytes, manifest: bytes, key: PublicKey) -> bool:
-    """Whether the maker's key signed the manifest."""
-    header, dots, tail = jws.decode("latin-1").partition("..")
-    try:
-        signature = unb64u(tail)
-    except ValueError:
-        return False
-    good = bool(dots) and header == _jws_header(key)
-    return good and key.verifies(signature, _signed(key, manifest))
-
-
-def kid_of_signature(jws: bytes) -> str:
-    """The thumbprint that a manifest's signature names; empty where it names none."""
-    try:
-        value = json.loads(unb64u(jws.decode("ascii").partition("..")[0]))
-        return str(value["kid"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
-
-
 def _read_manifest(value: Any, raw: bytes) -> Manifest:
     if canonical_json(value) != raw:
         raise BadBundleFile("the manifest is not in canonical form")
@@ -250,24 +224,6 @@ def _event_line(event: Listed) -> dict[str, Any]:
 
 def _sha256(data: bytes) -> str:
     return commitment_of(data).hex()
-
-
-def _jws_header(key: PublicKey) -> str:
-    return b64u(canonical_json({"alg": key.alg, "kid": key.kid, "typ": EVIDENCE_JWS_TYPE}))
-
-
-def _signed(key: PublicKey, manifest: bytes) -> bytes:
-    return f"{_jws_header(key)}.{b64u(manifest)}".encode("ascii")
-
-
-def _sign(key: PrivateKey, message: bytes) -> bytes:
-    signing = key.signing
-    if isinstance(signing, Ed25519PrivateKey):
-        return signing.sign(message)
-    # RFC 6979: the same bundle has the same bytes, whatever the key.
-    algorithm = ec.ECDSA(SHA256(), deterministic_signing=True)
-    r, s = decode_dss_signature(signing.sign(message, algorithm))
-    return r.to_bytes(32) + min(s, P256_ORDER - s).to_bytes(32)
 
 
 def policy_digest(policy: bytes) -> str:

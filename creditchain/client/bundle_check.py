@@ -17,6 +17,7 @@ from typing import Final
 
 from creditchain.client.bundle import (
     COVER,
+    EVIDENCE_TYPE,
     MANIFEST,
     POLICY,
     SIGNATURE,
@@ -25,10 +26,8 @@ from creditchain.client.bundle import (
     Listed,
     Manifest,
     body_name,
-    check_signature,
     complete,
     event_members,
-    kid_of_signature,
     open_members,
     policy_digest,
     proof_name,
@@ -37,6 +36,7 @@ from creditchain.client.bundle import (
 from creditchain.client.cover import render_cover
 from creditchain.client.evidence import BadEvidence, Trust, commitment_of, open_genesis
 from creditchain.client.judged import Judged, JudgedEvent, Pins
+from creditchain.client.jws import BadSignature, check, kid_of
 from creditchain.client.keys import PrivateKey
 from creditchain.client.stored_zip import ZIP_BYTES_MAX, BadZip, read_folder, read_zip, write_zip
 from creditchain.client.verify import CannotReach, Verdict
@@ -225,11 +225,15 @@ class _Walk:
 
 
 def _judge_maker(judged: Judged, members: Mapping[str, bytes], verdict: Verdict) -> None:
-    jws, maker, chain = members[SIGNATURE], judged.maker, judged.chain
-    known = chain.keys.get((maker, kid_of_signature(jws)))
+    # What is not ASCII is no signature: replaced, it stays none.
+    jws, maker, chain = members[SIGNATURE].decode("ascii", "replace"), judged.maker, judged.chain
+    known = chain.keys.get((maker, kid_of(jws)))
     if known is None or known.ended is not None or chain.actors[maker].ended is not None:
         verdict.blame("no key shown here, and still in force, is that of the bundle's maker")
-    elif not check_signature(jws, members[MANIFEST], known.key):
+        return
+    try:
+        check(members[MANIFEST], jws, known.key, EVIDENCE_TYPE)
+    except BadSignature:
         verdict.blame("the maker's signature over the manifest is wrong")
 
 

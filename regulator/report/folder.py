@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from creditchain.client.jws import BadSignature, check, sign
 from creditchain.client.keys import PrivateKey
 from creditchain.events import PublicKey, canonical_json
 from regulator.report.data import list_tables
-from regulator.report.jws import REPORT_TYPE, BadSignature, check, sign
 from regulator.report.model import LANGUAGES, Header, Report, value_json
 from regulator.report.parquet import write_parquet
 from regulator.report.sheet import write_sheet
@@ -36,6 +36,9 @@ from regulator.setting import FORMATS
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.jws"
+
+REPORT_TYPE: Final = "creditchain-report+jws"
+"""Of the signature over a manifest: the same key signs warnings."""
 
 MANIFEST_FORMAT: Final = "creditchain-report/v1"
 

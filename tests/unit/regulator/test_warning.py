@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from creditchain.client.jws import BadSignature, check
 from creditchain.client.keys import private_key
 from creditchain.events import b64u
 from regulator.audit_store import AUDIT_NAME, AuditStore
@@ -30,10 +31,9 @@ from regulator.outbox import (
     Place,
     read_outbox,
 )
-from regulator.report.jws import WARNING_TYPE, BadSignature, check
 from regulator.setting import MailServer, parse_addresses, parse_mail_server
 from regulator.warning import AuditFindings, Channel, IntegrityFindings, Warnings
-from regulator.webhook import Webhook
+from regulator.webhook import WARNING_TYPE, Webhook
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import skip_the_law
 from tests.unit.regulator.observing import observing

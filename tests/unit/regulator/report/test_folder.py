@@ -106,7 +106,8 @@ def test_another_key_signed_it(filed: Path):
 
 
 def test_a_signature_for_another_use_is_none_of_a_report(tmp_path: Path):
-    from regulator.report.jws import WARNING_TYPE, sign
+    from creditchain.client.jws import sign
+    from regulator.webhook import WARNING_TYPE
 
     folder = file_report(tmp_path / "r", formats=("json",))
     jws = sign((folder / MANIFEST).read_bytes(), KEY, WARNING_TYPE)
