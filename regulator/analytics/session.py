@@ -49,7 +49,7 @@ ZONE: Final = "Asia/Shanghai"
 _SESSION: Final = ".session-"
 _INTEGRITY: Final = (
     "finding VARCHAR, code VARCHAR, idx BIGINT, detail VARCHAR, certain BOOLEAN, "
-    "evidence VARCHAR, ours BOOLEAN"
+    "evidence VARCHAR, ours BOOLEAN, seen_idx BIGINT"
 )
 _AUDIT: Final = (
     "finding VARCHAR, code VARCHAR, severity VARCHAR, pack VARCHAR, idx BIGINT, at_ms BIGINT, "
@@ -248,10 +248,10 @@ def _read(path: Path, query: str, given: tuple[object, ...]) -> Iterator[Any]:
 def _integrity(path: Path, size: int) -> Iterator[dict[str, Any]]:
     """Findings about an entry before `size`, and those about the tree known at that size."""
     query = (
-        "SELECT digest, code, idx, detail, certain, evidence FROM finding "
+        "SELECT digest, code, idx, detail, certain, evidence, coalesce(idx, size - 1) FROM finding "
         "WHERE coalesce(idx, size - 1) < ? ORDER BY coalesce(idx, -1), digest"
     )
-    for digest, code, idx, detail, certain, evidence in _read(path, query, (size,)):
+    for digest, code, idx, detail, certain, evidence, seen_idx in _read(path, query, (size,)):
         yield {
             "finding": b64u(digest),
             "code": code,
@@ -260,6 +260,7 @@ def _integrity(path: Path, size: int) -> Iterator[dict[str, Any]]:
             "certain": bool(certain),
             "evidence": evidence,
             "ours": code in ABOUT_OURSELVES,
+            "seen_idx": seen_idx,
         }
 
 

@@ -8,7 +8,7 @@
 -- severity: LOW, MEDIUM or HIGH; HIGH for integrity, LOW for what is about ourselves
 -- pack: rule pack and version; NULL for integrity
 -- idx: the entry at which it was found; NULL when it is about the tree
--- found_at: when the log admitted that entry, UTC
+-- found_at: when the log admitted that entry, or, about the tree, the last one copied by then, UTC
 -- member: against which institution
 -- officer: against which officer
 -- certain: false when an unseen body may excuse it
@@ -46,7 +46,7 @@ WITH asked AS (
   SELECT f.finding, CASE WHEN f.ours THEN 'OBSERVER' ELSE 'INTEGRITY' END, f.code,
     CASE WHEN f.ours THEN 'LOW' ELSE 'HIGH' END, NULL, f.idx, e.at_ms, NULL, NULL, f.certain,
     CASE WHEN f.idx IS NULL THEN []::BIGINT[] ELSE [f.idx] END, f.detail
-  FROM integrity_finding f LEFT JOIN entries e ON f.idx = e.idx
+  FROM integrity_finding f LEFT JOIN entries e ON f.seen_idx = e.idx
 ), every AS (
   SELECT f.* REPLACE (coalesce(f.member, a.member) AS member), a.asked_id,
     a.at_ms AS asked_ms, a.answer_by_ms

@@ -58,6 +58,7 @@ def integrity_certificate(folder: Path, scope: Scope) -> Report:
                 _statement(scope, root, checked),
                 _facts(material, root),
                 _gaps(material),
+                _held(material),
                 _growth(material),
                 _keys(material),
                 _types(material),
@@ -222,6 +223,25 @@ def _gaps(material: Material) -> Table:
             "A signer's clock may differ from the log's within the bound of the rulebook.",
             "签署方时钟与账本时钟之差应在规则允许范围内。",
         ),
+    )
+
+
+def _held(material: Material) -> Table:
+    return material.table(
+        "findings",
+        Both("Held against the log, and against ourselves", "对账本及观察节点自身的问题"),
+        (
+            coded("origin", "About", "对象"),
+            col("code", "Code", "代码", Kind.CODE),
+            col("entry", "Entry", "条目", Kind.INTEGER),
+            col("found_at", "At", "时间", Kind.TIME),
+            col("detail", "Detail", "详情"),
+            col("certain", "Certain", "确定"),
+            coded("state", "State", "状态"),
+            col("finding", "Finding", "问题编号", Kind.DIGEST),
+        ),
+        "SELECT origin, code, idx, found_at, detail, certain, state, finding FROM findings "
+        "WHERE origin IN ('INTEGRITY', 'OBSERVER') ORDER BY idx NULLS FIRST, code, finding",
     )
 
 

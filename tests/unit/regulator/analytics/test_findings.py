@@ -85,6 +85,9 @@ def test_findings_about_entries_beyond_the_size_are_not_shown(tmp_path: Path) ->
         with open_session(folder, size=size) as session:
             told = session.rows("SELECT code FROM findings ORDER BY code")
             assert [row[0] for row in told] == codes
+    with open_session(folder) as session:
+        (found_at,) = session.one("SELECT epoch_ms(found_at) FROM findings WHERE code = 'FORK'")
+    assert found_at == rows[2].at
 
 
 def test_what_is_about_the_observer_itself_is_apart(tmp_path: Path) -> None:
