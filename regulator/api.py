@@ -22,7 +22,7 @@ import base64
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -34,7 +34,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from creditchain.events import format_time
+from creditchain.events import format_time, unb64u
 from creditchain.tlog.cosignature import format_cosigner_vkey
 from creditchain.tlog.tile import BadPath, parse_bundle_path, parse_tile_path
 from creditchain.tlog.wire import encode_base64
@@ -181,10 +181,14 @@ class _Door:
         until = time.monotonic() + self._limits.mirror_wait_s
         self._follower.push(head)
         auditing = self._observer.auditing
-        if name == AUDIT and not (
-            auditing and await auditing.audited(head.size, self._limits.mirror_wait_s)
-        ):
-            return Answer(503, "the audit is not there yet\n", retry_after_s=1)
+        if name == AUDIT:
+            in_time = auditing and await auditing.audited(head.size, self._limits.mirror_wait_s)
+            if auditing is None or not in_time:
+                return Answer(503, "the audit is not there yet\n", retry_after_s=1)
+            state = auditing.state
+            await self._follower.write(
+                self._follower.cosigner.take_audited, state.size, unb64u(state.root)
+            )
         while True:
             version = self._follower.settled
             answer = await self._follower.write(self._follower.cosigner.finish, name, head)
@@ -288,7 +292,7 @@ async def describe(observer: Observer) -> dict[str, object]:
         "lag": progress.trusted.size - progress.size,
         "cosigned": heads,
         "bodies": {"missing": missing, "erased": erased, "neverSeen": progress.unseen},
-        "audit": None if observer.auditing is None else asdict(observer.auditing.state),
+        "audit": None if observer.auditing is None else observer.auditing.state.to_json(),
         "violations": findings.certain,
         "uncertain": findings.uncertain,
         "ours": {"findings": findings.ours, "damaged": findings.damaged},

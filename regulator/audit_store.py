@@ -4,6 +4,9 @@ Facts and wake-ups belong to the rule pack in force; when another comes into for
 anew from the first entry. Findings stay, each under the pack it was found with. A group of entries
 is one transaction, with how far the audit is, so a `kill -9` leaves an audit that ends at an entry.
 
+With it goes the tree that was audited, so that nobody takes the audit of one history for that of
+another; and which bodies were not there to be audited.
+
 There are no migrations: a file of another version is made anew.
 """
 
@@ -20,11 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from creditchain.tlog.merkle import HASH_BYTES, Frontier
 from regulator.audit import AuditFinding, WakeUp
 from regulator.database import DatabaseUnusable
 
 AUDIT_NAME: Final = "audit.db"
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables here; PRAGMA user_version holds it."""
 
 FACTS_REMEMBERED: Final = 40_000
@@ -37,7 +41,9 @@ _TABLES: Final = (
     # One row: the pack in force (its file, whole) and how far the audit under it is.
     """CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), pack BLOB NOT NULL,
     label TEXT NOT NULL, size INTEGER NOT NULL, unseen INTEGER NOT NULL,
-    last_at INTEGER NOT NULL)""",
+    last_at INTEGER NOT NULL, tree BLOB NOT NULL)""",
+    # Entries that were audited without their body, though nothing had erased it.
+    "CREATE TABLE missing (idx INTEGER PRIMARY KEY)",
     """CREATE TABLE fact (kind TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL,
     PRIMARY KEY (kind, id)) WITHOUT ROWID""",
     """CREATE TABLE wake_up (due_at INTEGER NOT NULL, rule TEXT NOT NULL, key TEXT NOT NULL,
@@ -56,7 +62,8 @@ F = TypeVar("F", bound=tuple[Any, ...])
 class AuditProgress:
     """How far the audit under the pack in force is: entries audited, and bodies never seen.
 
-    `pack` is the pack's file, empty before the first; `last_at` the newest admission time, ms.
+    `pack` is the pack's file, empty before the first; `last_at` the newest admission time, ms;
+    `tree` the joined hashes of the frontier over the entries audited.
     """
 
     pack: bytes
@@ -64,9 +71,17 @@ class AuditProgress:
     size: int
     unseen: int
     last_at: int
+    tree: bytes
+
+    @property
+    def frontier(self) -> Frontier:
+        """The tree that was audited; raises ValueError where none was kept."""
+        joined = self.tree
+        hashes = [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]
+        return Frontier(self.size, tuple(hashes))
 
 
-NOTHING_AUDITED: Final = AuditProgress(b"", "", 0, 0, 0)
+NOTHING_AUDITED: Final = AuditProgress(b"", "", 0, 0, 0, b"")
 
 
 class StoredFacts:
@@ -211,25 +226,54 @@ class AuditStore:
     def progress(self) -> AuditProgress:
         """How far the audit is."""
         row = self._connection.execute(
-            "SELECT pack, label, size, unseen, last_at FROM progress"
+            "SELECT pack, label, size, unseen, last_at, tree FROM progress"
         ).fetchone()
         return NOTHING_AUDITED if row is None else AuditProgress(*row)
 
-    def begin_again(self, pack: bytes, label: str) -> None:
-        """Put a pack in force: facts and wake-ups are dropped, findings stay."""
+    @property
+    def missing(self) -> list[int]:
+        """Entries that were audited without their body, though nothing had erased it."""
+        rows = self._connection.execute("SELECT idx FROM missing ORDER BY idx").fetchall()
+        return [row[0] for row in rows]
+
+    def drop_missing(self, indexes: Sequence[int]) -> None:
+        """The bodies of these are lawfully gone meanwhile."""
         with self.transaction():
-            self._connection.execute("DELETE FROM fact")
-            self._connection.execute("DELETE FROM wake_up")
+            self._connection.executemany(
+                "DELETE FROM missing WHERE idx = ?", [(index,) for index in indexes]
+            )
+
+    def begin_again(self, pack: bytes, label: str, *, keep: bool = True) -> None:
+        """Put a pack in force: facts and wake-ups are dropped.
+
+        Findings stay, unless what was found under this very pack was found of something else than
+        is audited now.
+        """
+        with self.transaction():
+            for table in ("fact", "wake_up", "missing"):
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  names of ours
+            if not keep:
+                self._connection.execute("DELETE FROM finding WHERE pack = ?", (label,))
             self._connection.execute(
-                "INSERT INTO progress (id, pack, label, size, unseen, last_at) "
-                "VALUES (1, ?, ?, 0, 0, 0) ON CONFLICT (id) DO UPDATE SET pack = excluded.pack, "
-                "label = excluded.label, size = 0, unseen = 0, last_at = 0",
+                "INSERT INTO progress (id, pack, label, size, unseen, last_at, tree) "
+                "VALUES (1, ?, ?, 0, 0, 0, x'') ON CONFLICT (id) DO UPDATE SET "
+                "pack = excluded.pack, label = excluded.label, size = 0, unseen = 0, last_at = 0, "
+                "tree = x''",
                 (pack, label),
             )
         self.facts.forget()
         self.agenda.forget()
 
-    def save(self, size: int, unseen: int, last_at: int, findings: Sequence[AuditFinding]) -> None:
+    def save(
+        self,
+        size: int,
+        unseen: int,
+        last_at: int,
+        findings: Sequence[AuditFinding],
+        *,
+        tree: bytes = b"",
+        missing: Sequence[int] = (),
+    ) -> None:
         """Write everything a group gave; inside `transaction`."""
         self.facts.flush()
         self.agenda.flush()
@@ -253,7 +297,11 @@ class AuditStore:
             ],
         )
         self._connection.execute(
-            "UPDATE progress SET size = ?, unseen = ?, last_at = ?", (size, unseen, last_at)
+            "UPDATE progress SET size = ?, unseen = ?, last_at = ?, tree = ?",
+            (size, unseen, last_at, tree),
+        )
+        self._connection.executemany(
+            "INSERT INTO missing (idx) VALUES (?)", [(index,) for index in missing]
         )
 
     @contextmanager

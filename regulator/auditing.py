@@ -22,13 +22,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from creditchain.events import b64u
 from creditchain.logs import set_up_logs
 from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Severity, parse_pack
 from regulator.audit.pack import PACK_BYTES_MAX
@@ -53,11 +54,20 @@ _log = structlog.get_logger("regulator.auditing")
 
 @dataclass(frozen=True, slots=True)
 class AuditState:
-    """How far the audit is: entries audited under `pack`, and what keeps it (empty: nothing)."""
+    """How far the audit is: entries audited under `pack`, and what keeps it (empty: nothing).
+
+    `root` is that of the tree audited, base64url; empty while a body of it is missing, and nothing
+    may be said of the whole.
+    """
 
     size: int = 0
     pack: str = ""
     problem: str = ""
+    root: str = ""
+
+    def to_json(self) -> dict[str, str | int]:
+        """As the status tells it."""
+        return {"size": self.size, "pack": self.pack, "problem": self.problem}
 
 
 class Auditing:
@@ -103,7 +113,7 @@ class Auditing:
             failures = 0 if time.monotonic() - began > RESTART_SECONDS[-1] else failures + 1
             wait_s = RESTART_SECONDS[min(failures, len(RESTART_SECONDS)) - 1]
             _log.error("the auditor ended", status=status, again_in_s=wait_s)
-            await self._take(AuditState(self.state.size, self.state.pack, "the auditor ended"))
+            await self._take(replace(self.state, problem="the auditor ended"))
             await asyncio.sleep(wait_s)
 
     async def _run_once(self) -> int:
@@ -187,7 +197,8 @@ class _Work:
         while behind:
             _announce(auditor.advance())
             progress = auditor.progress
-            yield AuditState(progress.size, progress.label, self._problem)
+            size, root = auditor.audited
+            yield AuditState(size, progress.label, self._problem, b64u(root))
             behind = progress.size < auditor.copied()
 
     def _take_pack(self) -> None:

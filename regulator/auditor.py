@@ -4,6 +4,10 @@ It runs in a process of its own, so that verifying and auditing share nothing bu
 can have a core. It believes what integrity has proven: an entry that integrity found to be no event
 of anybody (a forged signature, another log, a repeated id) takes no effect here; one that only
 broke the law does, because the law itself is what the audit checks.
+
+What it says it has audited is a tree, by size and root, with every body in it. While the hub
+withholds one nothing is said, and when it is there the audit begins again: else who runs the hub
+could keep an event from the rules by handing it out late.
 """
 
 from __future__ import annotations
@@ -17,17 +21,23 @@ from typing import Any, Final
 
 from creditchain.events import b64u, parse_event_object, unb64u
 from creditchain.seal import parse_entry
+from creditchain.tlog.edge import Edge
+from creditchain.tlog.merkle import leaf_hashes_of
 from regulator.audit import AUDIT_RULES, Audit, AuditFinding, Pack, Rule, Said
 from regulator.audit_store import AuditProgress, AuditStore
+from regulator.database import open_database
 from regulator.finding import FindingCode
+from regulator.mirror import CopyDamaged, read_tile
 
 GROUP: Final = 2_048
 """Entries audited in one transaction: some 0.3 s, and a few MB of bodies."""
 
+MISSING_MAX: Final = 10_000
+"""Missing bodies that are remembered, the first ones: while one is missing nothing is cosigned."""
+
 NO_EVENT: Final = (
     FindingCode.WRONG_GENESIS,
     FindingCode.ENTRY_MALFORMED,
-    FindingCode.BODY_ALTERED,
     FindingCode.BODY_MALFORMED,
     FindingCode.WRONG_LOG,
     FindingCode.PROOF_MALFORMED,
@@ -35,7 +45,8 @@ NO_EVENT: Final = (
     FindingCode.SIGNATURE_INVALID,
     FindingCode.ID_REUSED,
 )
-"""What integrity holds against an entry that is nobody's event."""
+"""What integrity holds against an entry that is nobody's event. A body that was served altered says
+nothing of the event: the body itself may be here, before that or after."""
 
 
 class Auditor:
@@ -57,9 +68,18 @@ class Auditor:
         self._store = store
         self._pack = pack
         self._rules = rules
-        if store.progress.pack != pack_file:
+        self._pack_file = pack_file
+        if not _is_audit_of(store.progress, observer_path):
+            # Of another log or another history: what was found there was not found here.
+            store.begin_again(pack_file, pack.label, keep=False)
+        elif store.progress.pack != pack_file:
             store.begin_again(pack_file, pack.label)
-        self._progress = store.progress
+        self._take_progress()
+        self._missing = store.missing
+
+    def _take_progress(self) -> None:
+        self._progress = self._store.progress
+        self._frontier = self._progress.frontier
         self._last_at = self._progress.last_at
         self._audit = self._new_audit()
 
@@ -72,6 +92,12 @@ class Auditor:
         """How far the audit is, as committed."""
         return self._progress
 
+    @property
+    def audited(self) -> tuple[int, bytes]:
+        """The size audited and its root; no root while a body of it is missing that none erased."""
+        frontier = self._frontier
+        return frontier.size, b"" if self._missing else frontier.root()
+
     def copied(self) -> int:
         """How many entries the copy has."""
         return int(self._copy.execute("SELECT size FROM copy").fetchone()[0])
@@ -81,6 +107,7 @@ class Auditor:
 
         On an error nothing is stored, and the audit stands where it stood.
         """
+        self._settle_missing()
         start = self._progress.size
         rows = self._copy.execute(
             "SELECT idx, entry, body FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx",
@@ -91,15 +118,55 @@ class Auditor:
         end = start + len(rows)
         assert rows[-1][0] == end - 1, "the copy has every entry below its size"
         forged = self._forged(start, end)
+        frontier = self._frontier.extend(leaf_hashes_of(row[1] for row in rows))
+        erased = self._erased_in(start, end)
+        missing = [
+            idx for idx, _, body in rows if body is None and not (idx in forged or idx in erased)
+        ][: MISSING_MAX - len(self._missing)]
         try:
             with self._store.transaction():
                 found = self._audit_rows(rows, forged)
-                self._store.save(end, self._audit.unseen, self._last_at, found)
+                self._store.save(
+                    end,
+                    self._audit.unseen,
+                    self._last_at,
+                    found,
+                    tree=b"".join(frontier.hashes),
+                    missing=missing,
+                )
         except BaseException:
             self._audit = self._new_audit()
             raise
         self._progress = self._store.progress
+        self._frontier = frontier
+        self._missing += missing
         return found
+
+    def _erased_in(self, start: int, end: int) -> frozenset[int]:
+        """Entries from `start` to before `end` whose body the log says is erased."""
+        rows = self._copy.execute(
+            "SELECT idx FROM hole WHERE erased_by IS NOT NULL AND idx >= ? AND idx < ?",
+            (start, end),
+        ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def _settle_missing(self) -> None:
+        """Begin again once no body is missing any more, if one of them was served after all."""
+        if not self._missing:
+            return
+        rows = self._copy.execute(
+            "SELECT hole.idx, hole.erased_by FROM json_each(?) JOIN hole ON hole.idx = value",
+            (json.dumps(self._missing),),
+        ).fetchall()
+        erased = {idx for idx, by in rows if by is not None}
+        here = {*self._missing} - {idx for idx, _ in rows}
+        if erased:
+            self._store.drop_missing(sorted(erased))
+            self._missing = self._store.missing
+        if here and here == {*self._missing}:
+            self._store.begin_again(self._pack_file, self._pack.label, keep=False)
+            self._missing = []
+            self._take_progress()
 
     def _audit_rows(
         self, rows: Sequence[tuple[int, bytes, bytes | None]], forged: frozenset[int]
@@ -147,6 +214,22 @@ class Auditor:
             self._commitment_at,
             unseen=self._progress.unseen,
         )
+
+
+def _is_audit_of(progress: AuditProgress, observer_path: Path) -> bool:
+    """Whether what was audited is the beginning of the log whose copy is in `observer_path`."""
+    if not progress.size:
+        return True
+    with open_database(observer_path, readers=True) as engine, engine.begin() as connection:
+        if connection.exec_driver_sql("SELECT size FROM copy").scalar_one() < progress.size:
+            return False
+        try:
+            edge = Edge.from_reader(
+                progress.size, lambda level, n, width: read_tile(connection, level, n, width)
+            )
+            return edge.root() == progress.frontier.root()
+        except (CopyDamaged, ValueError):
+            return False
 
 
 def read_said(index: int, at: int, commitment: str, body: bytes) -> Said:

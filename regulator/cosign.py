@@ -82,6 +82,7 @@ class Cosigner:
         self._signers = signers
         self._clock_s = clock_s
         self._restored_to: Head | None = None
+        self._audited = 0
         self._heads: dict[str, Signed] = {}
         for name in signers:
             signed = mirror.head(name)
@@ -171,10 +172,19 @@ class Cosigner:
                     continue
                 self.announce(name, head)
 
-    def announce_audited(self, size: int) -> None:
+    def take_audited(self, size: int, root: bytes) -> None:
+        """Take the auditor's word that it audited the tree of this size and root, if it is ours.
+
+        An audit.db beside another copy, or one that saw what the copy restored since never had,
+        speaks of another tree; then nothing is audited.
+        """
+        self._audited = size if size and self._mirror.root_at(size) == root else 0
+
+    def announce_audited(self, size: int, root: bytes) -> None:
         """Cosign as auditor the mirror's head, once that much is audited, unless it is already."""
+        self.take_audited(size, root)
         mirrored = self.signed(MIRROR)
-        if mirrored is None or not self.head(AUDIT).size < mirrored.head.size <= size:
+        if mirrored is None or not self.head(AUDIT).size < mirrored.head.size <= self._audited:
             return
         try:
             self.announce(AUDIT, mirrored.head)
@@ -208,12 +218,14 @@ class Cosigner:
     def finish(self, name: str, head: Head) -> Answer | None:
         """Cosign under a name a head that our copy leads to; None when it does not reach so far.
 
-        As auditor only what is audited: the caller knows. Our own tree is the proof of consistency
-        here, so a head that moved on meanwhile is no conflict unless it moved past this one.
+        As auditor only what is audited. Our own tree is the proof of consistency here, so a head
+        that moved on meanwhile is no conflict unless it moved past this one.
         """
         held = self.head(name)
         if held.size > head.size:
             return _conflict(held.size)
+        if name == AUDIT and head.size > self._audited:
+            return None
         root = self._mirror.root_at(head.size)
         if root is None or self._is_short_of(head):
             return None

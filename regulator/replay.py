@@ -250,7 +250,7 @@ class Replay:
 
     def _found(self, code: FindingCode, index: int, detail: str, body: bytes) -> Stepped:
         evidence: dict[str, str | int] = {"body": base64_text(body)}
-        # Bytes, time and founding speak for themselves; the rest depends on what came before.
+        # Bytes, time, ids and founding speak for themselves; the rest depends on what came before.
         certain = self.unseen == 0 or code in _CERTAIN
         if not certain:
             evidence["unseen"] = self.unseen
@@ -266,6 +266,8 @@ _CERTAIN = frozenset(
         FindingCode.WRONG_LOG,
         FindingCode.PROOF_MALFORMED,
         FindingCode.SIGNATURE_INVALID,
+        # The id that stands on the log before was read there; nothing unseen takes it away again.
+        FindingCode.ID_REUSED,
         FindingCode.ERASURE_MISMATCH,
     }
 )

@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy.exc import DatabaseError
 
 from creditchain.client.signer import Signer
+from creditchain.events import unb64u
 from regulator.api import Limits, create_app
 from regulator.auditing import Auditing, auditing
 from regulator.config import ObserverConfig, load_genesis, load_secrets
@@ -71,9 +72,9 @@ async def cosign_audited(follower: Follower, audit: Auditing) -> None:
     """
 
     async def cosign() -> None:
-        size = audit.state.size
+        size, root = audit.state.size, unb64u(audit.state.root)
         try:
-            await follower.write(follower.cosigner.announce_audited, size)
+            await follower.write(follower.cosigner.announce_audited, size, root)
         except (DatabaseError, RegisterNotWritten):
             # A full disk, most likely: nothing was announced; asked again with the next word.
             _log.warning("the audit's head cannot be stored", size=size)

@@ -93,8 +93,8 @@ def test_a_group_that_fails_leaves_the_audit_where_it_stood(folder: Path, monkey
     auditor.advance(250)
     save = AuditStore.save
 
-    def full(*arguments) -> None:
-        save(*arguments)
+    def full(*arguments, **named) -> None:
+        save(*arguments, **named)
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(AuditStore, "save", full)
