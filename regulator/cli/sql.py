@@ -184,7 +184,7 @@ def _list_views(form: str, only: str = "") -> None:
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
         return
     if form == "csv":
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(("view", "column", "meaning"))
         writer.writerows((view.name, *column) for view in chosen for column in view.columns)
         return
@@ -199,7 +199,7 @@ def _print(answer: DuckDBPyConnection, form: str) -> None:
     names = [column[0] for column in answer.description or ()]
     rows = _rows(answer)
     if form == "csv":
-        writer = csv.writer(sys.stdout)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
         writer.writerows([_text(value) for value in row] for row in rows)
     elif form == "json":
