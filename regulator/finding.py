@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from creditchain.events import canonical_json
+from creditchain.events.codes import Severity
 
 
 class FindingCode(StrEnum):
@@ -70,6 +71,11 @@ REPLAYED: Final = frozenset(
 
 ABOUT_OURSELVES: Final = frozenset({FindingCode.OBSERVER_LAG, FindingCode.COPY_DAMAGED})
 """Told, kept and to be answered for, but by the observer: never held against the hub."""
+
+
+def severity_of(code: str) -> Severity:
+    """How soon somebody must look at a finding of this code: at once, unless we are only late."""
+    return Severity.MEDIUM if code == FindingCode.OBSERVER_LAG else Severity.HIGH
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from creditchain.events import b64u, unb64u
-from creditchain.events.codes import Severity
 from regulator.audit import AUDIT_RULES
 from regulator.audit_store import AUDIT_NAME
-from regulator.finding import ABOUT_OURSELVES, FindingCode
+from regulator.finding import FindingCode, severity_of
 
 OBSERVER_NAME: Final = "observer.db"
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -156,7 +155,7 @@ class FindingRegister:
             (after, wanted.code, wanted.code, *_digest_twice(wanted.id)),
         )
         for row_id, digest, code, idx, detail, evidence, certain, found_at in rows:
-            severity = severity_of(code)
+            severity = severity_of(code).value
             if wanted.severity in {None, severity}:
                 told = json.loads(evidence)
                 whole = {"code": code, "detail": detail, "evidence": told}
@@ -220,12 +219,6 @@ class FindingRegister:
                 connection.execute("ATTACH DATABASE ? AS audit", (f"file:{audit}?mode=ro",))
             connection.execute("PRAGMA query_only=ON")
             yield connection
-
-
-def severity_of(code: str) -> str:
-    """How soon somebody must look at what integrity found: at once, unless it is about us."""
-    ours = code in {one.value for one in ABOUT_OURSELVES}
-    return (Severity.MEDIUM if ours else Severity.HIGH).value
 
 
 def title_of(code: str) -> tuple[str, str]:

@@ -20,8 +20,10 @@ import structlog
 
 from creditchain.client.signer import now_ms
 from creditchain.events import b64u, canonical_json, format_time
+from creditchain.events.codes import Severity
 from regulator.audit_store import AUDIT_NAME
 from regulator.config import ObserverConfig, load_genesis, load_mail_server, load_report_key
+from regulator.finding import FindingCode, severity_of
 from regulator.mail import Mail
 from regulator.observer import DATABASE_NAME
 from regulator.office import Office
@@ -42,6 +44,10 @@ DETAIL_BYTES_MAX: Final = 8_192
 """What a rule says about a finding is far shorter; a longer text is left to the register."""
 
 T = TypeVar("T")
+
+_NOT_HIGH: Final = ", ".join(
+    f"'{code.value}'" for code in FindingCode if severity_of(code) is not Severity.HIGH
+)
 
 _log = structlog.get_logger("regulator.warning")
 
@@ -137,19 +143,19 @@ class _Tail(ABC):
 
 
 class IntegrityFindings(_Tail):
-    """What following and replaying found, in observer.db: all of it is high."""
+    """What following and replaying found, in observer.db."""
 
     name = "integrity"
     _table_seq = "id"
     _rows = (
-        "SELECT id AS seq, digest, code, idx, detail, certain, found_at, size FROM finding "
-        "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+        "SELECT id AS seq, digest, code, idx, detail, certain, found_at, size FROM finding "  # noqa: S608
+        f"WHERE id > ? AND id <= ? AND code NOT IN ({_NOT_HIGH}) ORDER BY id LIMIT ?"
     )
 
     def _said(self, row: sqlite3.Row) -> dict[str, Any]:
         said = {
             "code": row["code"],
-            "severity": "HIGH",
+            "severity": severity_of(row["code"]).value,
             "at": format_time(row["found_at"]),
             "size": row["size"],
             "certain": bool(row["certain"]),

@@ -28,7 +28,7 @@ from regulator.analytics.columns import COLUMNS
 from regulator.analytics.export import AnalyticsUnusable, Exported, quoted, refreshed
 from regulator.analytics.views import NAMES, views
 from regulator.audit_store import AUDIT_NAME
-from regulator.finding import ABOUT_OURSELVES
+from regulator.finding import ABOUT_OURSELVES, severity_of
 from regulator.observer import DATABASE_NAME
 
 MEMORY_MIB: Final = 1_024
@@ -49,7 +49,7 @@ ZONE: Final = "Asia/Shanghai"
 _SESSION: Final = ".session-"
 _INTEGRITY: Final = (
     "finding VARCHAR, code VARCHAR, idx BIGINT, detail VARCHAR, certain BOOLEAN, "
-    "evidence VARCHAR, ours BOOLEAN, seen_idx BIGINT"
+    "evidence VARCHAR, ours BOOLEAN, severity VARCHAR, seen_idx BIGINT"
 )
 _AUDIT: Final = (
     "finding VARCHAR, code VARCHAR, severity VARCHAR, pack VARCHAR, idx BIGINT, at_ms BIGINT, "
@@ -260,6 +260,7 @@ def _integrity(path: Path, size: int) -> Iterator[dict[str, Any]]:
             "certain": bool(certain),
             "evidence": evidence,
             "ours": code in ABOUT_OURSELVES,
+            "severity": severity_of(code).value,
             "seen_idx": seen_idx,
         }
 

@@ -5,7 +5,7 @@
 -- origin: INTEGRITY, AUDIT, OBSERVER (about ourselves), or LOG: asked about on the log, and not
 --   found here against this member under this rule pack
 -- code: what is wrong
--- severity: LOW, MEDIUM or HIGH; HIGH for integrity, LOW for what is about ourselves
+-- severity: LOW, MEDIUM or HIGH
 -- pack: rule pack and version; NULL for integrity
 -- idx: the entry at which it was found; NULL when it is about the tree
 -- found_at: when the log admitted that entry, or, about the tree, the last one copied by then, UTC
@@ -44,7 +44,7 @@ WITH asked AS (
   FROM audit_finding f
   UNION ALL
   SELECT f.finding, CASE WHEN f.ours THEN 'OBSERVER' ELSE 'INTEGRITY' END, f.code,
-    CASE WHEN f.ours THEN 'LOW' ELSE 'HIGH' END, NULL, f.idx, e.at_ms, NULL, NULL, f.certain,
+    f.severity, NULL, f.idx, e.at_ms, NULL, NULL, f.certain,
     CASE WHEN f.idx IS NULL THEN []::BIGINT[] ELSE [f.idx] END, f.detail
   FROM integrity_finding f LEFT JOIN entries e ON f.seen_idx = e.idx
 ), every AS (

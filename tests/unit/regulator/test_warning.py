@@ -136,6 +136,7 @@ async def test_each_high_finding_leaves_once_on_each_channel_over_restarts(tmp_p
     add_audit(tmp_path, [1, 2])
     add_audit(tmp_path, [3], severity="LOW")
     add_integrity(tmp_path, 4)
+    add_integrity(tmp_path, 6, code="OBSERVER_LAG")
     hook, post = Hook(), PostOffice()
     async with hook.open(), webhook(hook) as channel:
         with post.open():

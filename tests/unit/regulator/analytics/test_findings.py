@@ -95,10 +95,12 @@ def test_what_is_about_the_observer_itself_is_apart(tmp_path: Path) -> None:
     folder = write_copy(tmp_path / "observer", rows)
     hold(folder, Finding(FindingCode.COPY_DAMAGED, 2, "entry"), len(rows))
     hold(folder, Finding(FindingCode.BODY_ALTERED, 3, "body"), len(rows))
+    hold(folder, Finding(FindingCode.OBSERVER_LAG, None, "late"), len(rows))
     with open_session(folder) as session:
         assert session.rows("SELECT code, origin, severity FROM findings ORDER BY code") == [
             ("BODY_ALTERED", "INTEGRITY", "HIGH"),
-            ("COPY_DAMAGED", "OBSERVER", "LOW"),
+            ("COPY_DAMAGED", "OBSERVER", "HIGH"),
+            ("OBSERVER_LAG", "OBSERVER", "MEDIUM"),
         ]
 
 
