@@ -12,6 +12,7 @@ There are no migrations: a file of another version is made anew.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
 import os
@@ -28,7 +29,7 @@ from regulator.audit import AuditFinding, WakeUp
 from regulator.database import DatabaseUnusable
 
 AUDIT_NAME: Final = "audit.db"
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables here; PRAGMA user_version holds it."""
 
 FACTS_REMEMBERED: Final = 40_000
@@ -42,6 +43,8 @@ _TABLES: Final = (
     """CREATE TABLE progress (id INTEGER PRIMARY KEY CHECK (id = 1), pack BLOB NOT NULL,
     label TEXT NOT NULL, size INTEGER NOT NULL, unseen INTEGER NOT NULL,
     last_at INTEGER NOT NULL, tree BLOB NOT NULL)""",
+    # What stood under each label that was in force once: findings cite the label alone.
+    "CREATE TABLE pack (label TEXT PRIMARY KEY, digest BLOB NOT NULL)",
     # Entries that were audited without their body, though nothing had erased it.
     "CREATE TABLE missing (idx INTEGER PRIMARY KEY)",
     """CREATE TABLE fact (kind TEXT NOT NULL, id TEXT NOT NULL, json TEXT NOT NULL,
@@ -230,6 +233,13 @@ class AuditStore:
         ).fetchone()
         return NOTHING_AUDITED if row is None else AuditProgress(*row)
 
+    def is_taken(self, label: str, pack: bytes) -> bool:
+        """Whether another file than this was in force under the label."""
+        row = self._connection.execute(
+            "SELECT digest FROM pack WHERE label = ?", (label,)
+        ).fetchone()
+        return row is not None and row[0] != hashlib.sha256(pack).digest()
+
     @property
     def missing(self) -> list[int]:
         """Entries that were audited without their body, though nothing had erased it."""
@@ -260,6 +270,11 @@ class AuditStore:
                 "pack = excluded.pack, label = excluded.label, size = 0, unseen = 0, last_at = 0, "
                 "tree = x''",
                 (pack, label),
+            )
+            self._connection.execute(
+                "INSERT INTO pack (label, digest) VALUES (?, ?) ON CONFLICT (label) DO UPDATE SET "
+                "digest = excluded.digest",
+                (label, hashlib.sha256(pack).digest()),
             )
         self.facts.forget()
         self.agenda.forget()

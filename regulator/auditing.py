@@ -31,7 +31,7 @@ import structlog
 
 from creditchain.events import b64u
 from creditchain.logs import set_up_logs
-from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Severity, parse_pack
+from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Pack, Severity, parse_pack
 from regulator.audit.pack import PACK_BYTES_MAX
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.auditor import Auditor
@@ -209,22 +209,36 @@ class _Work:
                 self._problem = ""
                 return
             pack = parse_pack(data, AUDIT_RULES)
+            self._check_label(pack.label, data)
             self._problem = ""
         except BadPack as error:
             self._refuse(error)
-            if self._auditor is not None:
-                return
             # What was in force before we were started again stays so.
-            data = self._store.progress.pack
-            try:
-                pack = parse_pack(data, AUDIT_RULES)
-            except BadPack:
+            before = self._in_force_before(b"")
+            if self._auditor is not None or before is None:
                 return
+            data, pack = before
         if self._auditor is not None:
             self._auditor.close()
         self._auditor = Auditor(self._folder / OBSERVER_NAME, self._store, pack, data)
         self._in_force = data
         _log.info("the rule pack in force", pack=pack.label)
+
+    def _check_label(self, label: str, data: bytes) -> None:
+        """Findings cite a pack by its label, so what it says under that does not change."""
+        if self._in_force_before(data) is not None and self._store.is_taken(label, data):
+            line = data[: data.find(b"version")].count(b"\n") + 1
+            raise BadPack(line, f"{label} says something else since; give it a new version")
+
+    def _in_force_before(self, data: bytes) -> tuple[bytes, Pack] | None:
+        """The pack under which the audit stands, if it is another and still fit for our rules."""
+        stored = self._store.progress.pack
+        if stored == data:
+            return None
+        try:
+            return stored, parse_pack(stored, AUDIT_RULES)
+        except BadPack:
+            return None
 
     def _refuse(self, error: BadPack) -> None:
         problem = f"the rule pack is not taken: {error}"

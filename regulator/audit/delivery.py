@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import DisputeCode, Outcome
+from creditchain.events.codes import DisputeCode, Outcome, Section
 from creditchain.events.order import (
     DeliveryAcknowledged,
     DeliveryDisputed,
@@ -32,6 +32,7 @@ from regulator.audit.rule import (
     View,
     codes,
     limit,
+    one_of,
 )
 
 BANKS_COUNTED_MAX: Final = 256
@@ -43,14 +44,16 @@ class AnswerTime:
     """How soon an agency says whether it will serve an order."""
 
     minutes: int = limit(1, 525_600, "minutes from when the order may be served")
-    by_product: tuple[str, ...] = codes(1_000)
+    by_product: tuple[str, ...] = codes(
+        1_000, "[a-z0-9-]+/[a-z0-9-]+=[1-9][0-9]{0,5}", "product=minutes"
+    )
     """Other times for single products, as `agency-pearl/credit=240`."""
 
     def of(self, product: str) -> int:
         """The time for a product, ms."""
         for one in self.by_product:
             name, _, minutes = one.rpartition("=")
-            if name == product and minutes.isdecimal():
+            if name == product:
                 return int(minutes) * MINUTE_MS
         return self.minutes * MINUTE_MS
 
@@ -205,7 +208,7 @@ def partial_as_complete(view: View, said: Said, _limits: NoLimits) -> Iterator[C
 class Sourcing:
     """Which sections an agency may make itself, without a committed batch behind them."""
 
-    own_sections: tuple[str, ...] = codes(64)
+    own_sections: tuple[str, ...] = codes(64, one_of(Section), "section")
 
 
 def section_without_source(view: View, said: Said, limits: Sourcing) -> Iterator[Concern]:

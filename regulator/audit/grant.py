@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import KeyUse, MemberKind
+from creditchain.events.codes import ErasureGround, KeyUse, MemberKind
 from creditchain.events.consent import ConsentGranted
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.enterprise import (
@@ -33,6 +33,7 @@ from regulator.audit.rule import (
     View,
     codes,
     limit,
+    one_of,
 )
 
 
@@ -197,7 +198,7 @@ class Archive:
     lawful sooner."""
 
     keep_days: int = limit(0, 36_500, "days")
-    grounds: tuple[str, ...] = codes(10)
+    grounds: tuple[str, ...] = codes(10, one_of(ErasureGround), "ground of erasure")
 
 
 def authorisation_gone(view: View, said: Said, limits: Archive) -> Iterator[Concern]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from creditchain.events.codes import ErasureGround
 from creditchain.events.erasure import DirectoryErased
 from creditchain.events.membership import MemberWithdrawn
 from creditchain.events.officer import OfficerAppointed, OfficerDismissed
@@ -27,6 +28,7 @@ from regulator.audit.rule import (
     View,
     codes,
     limit,
+    one_of,
 )
 
 
@@ -127,7 +129,7 @@ class Register:
     are lawful sooner."""
 
     keep_days: int = limit(0, 36_500, "days")
-    grounds: tuple[str, ...] = codes(10)
+    grounds: tuple[str, ...] = codes(10, one_of(ErasureGround), "ground of erasure")
 
 
 def name_gone_too_soon(view: View, said: Said, limits: Register) -> Iterator[Concern]:

@@ -37,7 +37,10 @@ PACK_BYTES_MAX: Final = 262_144
 """A pack of some 60 rules and ten years of holidays has 20 KiB."""
 DATES_MAX: Final = 2_000
 """Some 30 holidays a year."""
-CODE_CHARS_MAX: Final = 80
+CODE_CHARS_MAX: Final = 110
+"""The longest id of a product, and the minutes for it."""
+PROBLEM_CHARS_MAX: Final = 300
+"""What is wrong with a pack may quote it, and a pack may have names of any length."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
@@ -47,6 +50,8 @@ class BadPack(ValueError):
     """These bytes are no rule pack; `line` is where (from 1), `problem` what is wrong there."""
 
     def __init__(self, line: int, problem: str) -> None:
+        if len(problem) > PROBLEM_CHARS_MAX:
+            problem = f"{problem[: PROBLEM_CHARS_MAX - 4]} ..."
         super().__init__(f"line {line}: {problem}")
         self.line = line
         self.problem = problem
@@ -148,19 +153,26 @@ class _Reading:
             raise self._bad(where, f"{name} is missing")
         value = given[name]
         if "most" in bounds:
-            return self._codes(value, bounds["most"], where, name)
+            return self._codes(value, bounds, where, name)
         low, high = bounds["low"], bounds["high"]
         if type(value) is not int or not low <= value <= high:
             raise self._bad(where, f"{name} is no whole number from {low} to {high}", name)
         return value
 
-    def _codes(self, value: Any, most: int, where: str, name: str) -> tuple[str, ...]:
+    def _codes(
+        self, value: Any, bounds: Mapping[str, Any], where: str, name: str
+    ) -> tuple[str, ...]:
+        most, form, what = bounds["most"], bounds["form"], bounds["what"]
         if (
             not isinstance(value, list)
             or len(value) > most
             or not all(isinstance(one, str) and 0 < len(one) <= CODE_CHARS_MAX for one in value)
         ):
             raise self._bad(where, f"{name} is no list of up to {most} short texts", name)
+        for one in value:
+            # Taken without a word, it would quietly mean nothing, or something else.
+            if form.fullmatch(one) is None:
+                raise self._bad(where, f"{name} holds what is no {what}", name)
         return tuple(sorted(set(value)))
 
     def _severity(self, value: Any, where: str) -> Severity:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import Purpose
+from creditchain.events.codes import Purpose, Section
 from creditchain.events.consent import ConsentGranted
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import ReportErased
@@ -32,6 +32,7 @@ from regulator.audit.rule import (
     View,
     codes,
     limit,
+    one_of,
 )
 
 
@@ -40,7 +41,7 @@ class Forgetting:
     """`days`: how old negative data about a person may be; `sections`: those that hold it."""
 
     days: int = limit(1, 36_500, "days")
-    sections: tuple[str, ...] = codes(20)
+    sections: tuple[str, ...] = codes(20, one_of(Section), "section")
 
 
 def old_negative_data(view: View, said: Said, limits: Forgetting) -> Iterator[Concern]:
@@ -162,7 +163,7 @@ class Abroad(NamedTuple):
 class Borders:
     """`regions`: the first two digits (GB/T 2260) of the regions beyond the border."""
 
-    regions: tuple[str, ...] = codes(10)
+    regions: tuple[str, ...] = codes(10, "[0-9]{2}", "two digits of a region")
 
 
 def delivery_abroad(view: View, said: Said, limits: Borders) -> Iterator[Concern]:

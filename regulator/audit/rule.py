@@ -13,6 +13,7 @@ pack alone, and are the same bytes on every machine.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -169,6 +170,14 @@ def limit(low: int, high: int, unit: str) -> Any:
     return field(metadata={"low": low, "high": high, "unit": unit})
 
 
-def codes(most: int) -> Any:
-    """A list of up to `most` short texts in the rule pack (`tuple[str, ...]`)."""
-    return field(metadata={"most": most})
+def codes(most: int, form: str, what: str) -> Any:
+    """A list of up to `most` texts of a form in the rule pack (`tuple[str, ...]`).
+
+    `form` is a regular expression, `what` says what such a text is.
+    """
+    return field(metadata={"most": most, "form": re.compile(form), "what": what})
+
+
+def one_of(kind: type[StrEnum]) -> str:
+    """The form of texts that are one of these codes."""
+    return "|".join(re.escape(one) for one in kind)

@@ -81,7 +81,7 @@ class RegionCap:
 
     cap_percent: int = limit(1, 100, "percent of the month's orders")
     floor: int = limit(1, 1_000_000, "orders a month")
-    whitelist: tuple[str, ...] = codes(64)
+    whitelist: tuple[str, ...] = codes(64, "[0-9]{2,6}", "beginning of a region")
     """Region prefixes that never count as foreign, e.g. `44`: those of one chain."""
 
 

@@ -196,6 +196,11 @@ async def test_the_process_audits_survives_a_kill_and_takes_up_a_new_pack(folder
         state = await asyncio.wait_for(audit.changed(state), 30)
         assert state.pack == "cn-enterprise@2026.1"
         assert "unknown name cap_percents" in state.problem
+        # Nor is one that says something else under the name of the one in force.
+        pack.write_bytes(PACK.replace(b"times = 4", b"times = 5"))
+        audit.wake()
+        while "cn-enterprise@2026.1 says something else" not in state.problem:
+            state = await asyncio.wait_for(audit.changed(state), 30)
         pack.write_bytes(PACK.replace(b'version = "2026.1"', b'version = "2026.2"'))
         audit.wake()
         while state.pack != "cn-enterprise@2026.2" or state.size < size:

@@ -81,6 +81,12 @@ FAULTS = [
     ('regions = ["71", "81", "82"]', 'regions = "71"', "regions", "no list of up to 10 short"),
     ('regions = ["71", "81", "82"]', "regions = [71]", "regions", "no list of up to 10 short"),
     ('regions = ["71", "81", "82"]', 'regions = [""]', "regions", "no list of up to 10 short"),
+    ('regions = ["71", "81", "82"]', 'regions = ["HK"]', "regions", "no two digits of a region"),
+    ("by_product = []", 'by_product = ["a-b/c=0"]', "by_product", "what is no product=minutes"),
+    ("by_product = []", 'by_product = ["a-b/c=4h"]', "by_product", "what is no product=minutes"),
+    ("by_product = []", f'by_product = ["a-b/c={"9" * 25}"]', "by_product", "no product=minutes"),
+    ('own_sections = ["CREDIT_SUMMARY", "RATINGS"]', 'own_sections = ["X"]', "own_s", "no section"),
+    ('grounds = ["COURT_ORDER"]', 'grounds = ["COURT"]', 'grounds = ["COURT"]', "no ground of erasure"),
     ("[enterprise.C04]", "[enterprise.C99]", "[enterprise.C99]", "there is no rule C99"),
     ("[enterprise.C04]", "[person.C04]", "[person.C04]", "C04 stands under [enterprise.C04]"),
     ("[person.P11]", "[enterprise.P11]", "[enterprise.P11]", "P11 stands under [person.P11]"),
@@ -101,6 +107,13 @@ def test_a_malformed_pack_is_refused_with_its_line_and_the_reason(
     assert why in refused.value.problem
     assert refused.value.line == line_of(text, where)
     assert str(refused.value).startswith(f"line {refused.value.line}: ")
+
+
+def test_what_is_wrong_is_told_in_a_line_whatever_the_pack_calls_things():
+    text = changed("[enterprise.C04]", f"[enterprise.{'C' * 100_000}]")
+    with pytest.raises(BadPack) as refused:
+        parse_pack(text.encode(), AUDIT_RULES)
+    assert len(str(refused.value)) < 400
 
 
 def test_a_rule_that_is_not_mentioned_is_missing():
