@@ -86,7 +86,7 @@ FAULTS = [
     ("by_product = []", 'by_product = ["a-b/c=4h"]', "by_product", "what is no product=minutes"),
     ("by_product = []", f'by_product = ["a-b/c={"9" * 25}"]', "by_product", "no product=minutes"),
     ('own_sections = ["CREDIT_SUMMARY", "RATINGS"]', 'own_sections = ["X"]', "own_s", "no section"),
-    ('grounds = ["COURT_ORDER"]', 'grounds = ["COURT"]', 'grounds = ["COURT"]', "no ground of erasure"),
+    ('grounds = ["COURT_ORDER"]', 'grounds = ["COURT"]', 'grounds = ["COURT"]', "no ground of"),
     ("[enterprise.C04]", "[enterprise.C99]", "[enterprise.C99]", "there is no rule C99"),
     ("[enterprise.C04]", "[person.C04]", "[person.C04]", "C04 stands under [enterprise.C04]"),
     ("[person.P11]", "[enterprise.P11]", "[enterprise.P11]", "P11 stands under [person.P11]"),
