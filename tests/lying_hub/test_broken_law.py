@@ -3,6 +3,10 @@
 import pytest
 
 from creditchain.events.order import OrderPlaced
+from regulator.audit import AUDIT_RULES, parse_pack
+from regulator.audit_store import AUDIT_NAME, AuditStore
+from regulator.auditing import OBSERVER_NAME, read_pack
+from regulator.auditor import Auditor
 from regulator.finding import FindingCode
 from tests.lying_hub.broken_law import (
     blind_to_withdrawal,
@@ -39,3 +43,21 @@ async def test_replay_with_the_law_as_it_is_finds_it(planted, tmp_path):
         [(code, at, detail, certain)] = found(observer.reader_engine)
     assert (code, at, certain) == (FindingCode.LAW_BROKEN, index, True)
     assert detail.startswith("CONSENT_WITHDRAWN")
+
+
+async def test_the_audit_alone_catches_what_the_shared_law_got_wrong(planted, tmp_path):
+    consortium, index = planted
+    with broken(OrderPlaced, blind_to_withdrawal()):
+        async with observing(tmp_path, consortium, HonestFeed(consortium.log)) as observer:
+            await observer.follower.once()
+            assert found(observer.reader_engine) == []
+        file = read_pack(None)
+        store = AuditStore(tmp_path / AUDIT_NAME)
+        auditor = Auditor(tmp_path / OBSERVER_NAME, store, parse_pack(file, AUDIT_RULES), file)
+        findings = auditor.advance()
+        assert auditor.progress.size == consortium.log.size
+        auditor.close()
+        store.close()
+    [wrong] = [one for one in findings if one.code == "C01"]
+    assert (wrong.index, wrong.member, wrong.certain) == (index, "bank-hana", True)
+    assert wrong.facts["why"] == "WITHDRAWN"
