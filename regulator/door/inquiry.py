@@ -11,6 +11,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -107,14 +108,12 @@ class Inquiry:
         """The record of this kind and id, if there is one."""
         if id is None:
             return None
-        found = await self._loader(kind, lambda ids: self._records(kind, ids)).load(id)
+        found = await self._loader(kind, partial(self._records, kind)).load(id)
         return cast("R | None", found)
 
     async def records(self, kind: type[R], ids: Iterable[str]) -> list[R]:
         """Those of the records that there are."""
-        found = await self._loader(kind, lambda keys: self._records(kind, keys)).load_many(
-            list(ids)
-        )
+        found = await self._loader(kind, partial(self._records, kind)).load_many(list(ids))
         return [record for record in found if record is not None]
 
     async def keys_of(self, owner: str) -> list[Key]:

@@ -10,8 +10,8 @@ BODY_BYTES_MAX: Final = 65_536
 QUERIES_AT_ONCE: Final = 4
 """Threads that run queries. Following has threads of its own, so none of these can hold it up."""
 
-QUERIES_WAITING_MAX: Final = 16
-"""Queries that may wait for such a thread; a console asks for a few at once."""
+QUERIES_WAITING_MAX: Final = 64
+"""Queries that may wait for such a thread; waiting costs little, and a client may ask in swarms."""
 
 QUERY_SECONDS: Final = 10.0
 """A query that reads the copy longer is stopped: it keeps one of few threads."""

@@ -29,6 +29,7 @@ from creditchain.querying.assertion import FORM_BYTES_MAX, FORM_TYPE, SignInRefu
 from creditchain.querying.cursor import Cursors
 from creditchain.querying.failure import DoorError, ErrorCode, plain_error
 from creditchain.querying.http_request import JSON_TYPE, RESPONSE_TYPE, Unfit, unfit_for
+from regulator.database import OBSERVER_NAME
 from regulator.door.asking import Answer, Asked, Asking
 from regulator.door.copy import Records, open_copy
 from regulator.door.inquiry import Rooms
@@ -36,7 +37,6 @@ from regulator.door.limits import BODY_BYTES_MAX, QUERIES_AT_ONCE, QUERIES_WAITI
 from regulator.door.sign_in import Caller, SignIn
 from regulator.door.standing import Standing
 from regulator.door.statistics import Statistics
-from regulator.observer import DATABASE_NAME
 
 BODY_SECONDS: Final = 10.0
 """A request of some kilobytes has arrived by then."""
@@ -180,7 +180,7 @@ async def open_door(
     clock_ms: Callable[[], int] = now_ms,
 ) -> AsyncIterator[Door]:
     """The door over the copy in a folder; months of its figures are those of `zone`."""
-    engine = open_copy(folder / DATABASE_NAME)
+    engine = open_copy(folder / OBSERVER_NAME)
     statistics = Statistics(folder, zone)
     # Cursors, like tokens, live as long as this process.
     rooms = Rooms(folder, Cursors(secrets.token_bytes(32)), statistics)
