@@ -239,9 +239,8 @@ def consistency_tiles(old: int, new: int) -> list[Tile]:
             ask.extend(coords)
             return [bytes(HASH_BYTES)] * len(coords)
 
+    # The seed that a fork from a perfect tree adds lies in the tile of what is beside it.
     prove_consistency(old, new, _Ask())
-    if 0 < old < new and not old & (old - 1):
-        ask.append((old.bit_length() - 1, 0))
     for level, index in ask:
         tile_level, row = divmod(level, 8)
         n = index >> (8 - row)
