@@ -120,6 +120,8 @@ def test_extension_lines_are_refused_unless_allowed() -> None:
         open_checkpoint(sign_note(text, [LOG]), LOG.verifier)
     allowed = parse_checkpoint(text, extensions_allowed=True)
     assert allowed.extensions == ("timestamp 1",)
+    opened = open_checkpoint(sign_note(text, [LOG]), LOG.verifier, extensions_allowed=True)
+    assert opened.checkpoint == allowed
     assert format_checkpoint(allowed) == text
 
 
@@ -243,7 +245,10 @@ def test_a_log_line_is_not_counted_as_a_cosignature_of_the_same_name() -> None:
 
 
 def test_a_time_that_v1_cannot_carry_is_not_signed_and_not_accepted() -> None:
-    assert WITNESS.cosign(TEXT, NUMBER_MAX).time_s == NUMBER_MAX
+    for time_s in (0, NUMBER_MAX):
+        cosignature = WITNESS.cosign(TEXT, time_s)
+        assert (cosignature.name, cosignature.time_s) == (WITNESS.name, time_s)
+        assert open_cosignatures(cosignature.line, TEXT, [WITNESS.verifier]) == (cosignature,)
     for time_s in (-1, NUMBER_MAX + 1):
         with pytest.raises(ValueError, match="time"):
             WITNESS.cosign(TEXT, time_s)
@@ -278,6 +283,9 @@ def test_an_answer_cannot_move_the_end_of_the_text() -> None:
     answer = f"forged\n\n{WITNESS.cosign(longer, 7).line}"
     with pytest.raises(MalformedNote):
         open_cosignatures(answer, TEXT, [WITNESS.verifier])
+    # Or it signs one more empty line, and begins its answer with it.
+    with pytest.raises(MalformedNote):
+        open_cosignatures("\n" + WITNESS.cosign(TEXT + "\n", 7).line, TEXT, [WITNESS.verifier])
 
 
 def test_the_texts_of_cosigner_keys_parse_back_and_are_no_note_keys() -> None:

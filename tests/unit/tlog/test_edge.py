@@ -95,6 +95,24 @@ def test_a_batch_with_a_bad_hash_changes_nothing() -> None:
     assert edge.root() == tree_root(10, READER)
 
 
+def test_the_largest_tree_has_an_edge_and_tiles() -> None:
+    tiles = UniformTiles(SIZE_MAX)
+    edge = Edge.from_reader(SIZE_MAX, tiles.read_tile)
+    verified = VerifiedTiles(SIZE_MAX, edge.root(), tiles.read_tile)
+    assert verified.edge().root() == edge.root()
+
+
+def test_an_edge_has_no_hash_beyond_its_end() -> None:
+    assert Edge.empty().find_hash(0, 0) is None
+    edge = Edge.empty()
+    edge.append(LEAVES[:3])
+    assert edge.find_hash(0, 2) == LEAVES[2]
+    assert edge.find_hash(0, 3) is None
+    assert edge.find_hash(1, 1) is None
+    assert edge.find_hash(8, 0) is None
+    assert EdgeReader(edge, lambda *_: b"").size == 3
+
+
 def test_a_level_without_an_open_tile_has_no_partial() -> None:
     edge = Edge.empty()
     assert edge.root() == EMPTY_ROOT

@@ -55,6 +55,11 @@ def test_a_leaf_is_never_a_node() -> None:
     assert leaf_hash(left + right) != node_hash(left, right)
 
 
+def test_two_leaves_are_the_two_children_of_their_root() -> None:
+    left, right = leaf_hash(b"a"), leaf_hash(b"b")
+    assert node_hash(left, right) == mth([left, right]) == tree_root(2, Rows([left, right]))
+
+
 def test_the_empty_tree_has_the_hash_of_nothing_as_root() -> None:
     assert tree_root(0, Rows([])) == Frontier.empty().root() == EMPTY_ROOT == CT_ROOTS[0]
 
@@ -88,6 +93,10 @@ def test_a_frontier_with_the_wrong_number_of_hashes_is_refused() -> None:
         Frontier(SIZE_MAX + 1, (b"h" * 32,))
     with pytest.raises(ValueError, match="32 bytes"):
         Frontier(1, (b"h" * 31,))
+
+
+def test_the_largest_tree_has_a_frontier() -> None:
+    assert len(Frontier(SIZE_MAX, (b"h" * 32,) * 63).hashes) == 63
 
 
 @given(st.integers(1, SIZE_MAX))

@@ -190,6 +190,28 @@ def test_sixteen_post_quantum_signatures_fit() -> None:
     assert len(open_note(f"{TEXT}\n{PETER_SIGNED}{lines}", [PETER]).unverified) == 16
 
 
+def test_the_largest_note_fits_and_no_larger_one() -> None:
+    lines = NOTE.rpartition("\n\n")[2]
+    room = NOTE_BYTES_MAX - len(f"\n\n{lines}".encode())
+    largest = Note("x" * room + "\n", parse_note(NOTE).signatures)
+    raw = format_note(largest)
+    assert len(raw.encode()) == NOTE_BYTES_MAX
+    assert parse_note(raw) == parse_note(raw.encode()) == largest
+    with pytest.raises(MalformedNote, match="at most"):
+        format_note(Note("x" + largest.text, largest.signatures))
+    for larger in ("x" + raw, ("x" + raw).encode(), "è" + raw[1:]):
+        with pytest.raises(MalformedNote, match="at most"):
+            parse_note(larger)
+
+
+def test_a_hundred_signatures_fit() -> None:
+    signatures = tuple(Signature("a", number, b"x") for number in range(SIGNATURES_MAX))
+    raw = format_note(Note(TEXT, signatures))
+    assert parse_note(raw).signatures == signatures
+    with pytest.raises(MalformedNote, match="1 to 100"):
+        format_note(Note(TEXT, (*signatures, Signature("a", 100, b"x"))))
+
+
 def test_every_mangled_byte_and_every_prefix_of_a_note_is_refused() -> None:
     raw = NOTE.encode()
     for mangled in [*flips(raw), *prefixes(raw)]:
@@ -277,8 +299,15 @@ def test_a_name_that_cannot_stand_in_a_line_names_no_key(name: str) -> None:
         assert parse_signer_key(format_signer_key(signer)) == signer
 
 
+def test_a_key_id_is_written_in_hex_digits_alone() -> None:
+    for hex_id in ("c74f20aX", "0X4f20a3", "C74F20A3", "c74f20a", " 74f20a3"):
+        with pytest.raises(BadKey, match="hex digits"):
+            parse_vkey(f"PeterNeumann+{hex_id}+{PETER_VKEY.rpartition('+')[2]}")
+
+
 def test_a_name_has_1_to_255_bytes() -> None:
-    assert Verifier("n" * NAME_BYTES_MAX, PETER.public).key_id
+    longest = Verifier("n" * NAME_BYTES_MAX, PETER.public)
+    assert parse_vkey(format_vkey(longest)) == longest
     for name in ("", "n" * (NAME_BYTES_MAX + 1), "è" * 128, "\ud800"):
         with pytest.raises(BadKey):
             Verifier(name, PETER.public)

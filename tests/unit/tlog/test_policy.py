@@ -132,6 +132,9 @@ def test_the_example_is_formatted_and_parsed_back() -> None:
         f"{LINES['X1']}group g any g\nquorum none\n",
         f"{LINES['X1']}group g any none\nquorum none\n",
         f"{LINES['X1']}group g any X1\ngroup h any X1\nquorum none\n",
+        "# \x01\nquorum none\n",
+        "# \x7f\nquorum none\n",
+        f"{LINES['X1'][:-1]} a b\nquorum none\n",
         "other line\nquorum none\n",
         "quorum none\n" + "#" * POLICY_BYTES_MAX,
     ],
@@ -166,8 +169,20 @@ def test_32_logs_witnesses_and_groups_fit_and_a_bound_holds() -> None:
         return "\n".join([*lines, "quorum g0", ""])
 
     assert len(parse_policy(policy(32)).groups) == 32
-    with pytest.raises(BadPolicy, match="more than"):
-        parse_policy(policy(POLICY_NAMES_MAX + 1))
+    most = policy(POLICY_NAMES_MAX)
+    assert len(parse_policy(most).logs) == POLICY_NAMES_MAX
+    log = format_vkey(Signer("one.more.example", bytes(32)).verifier)
+    with pytest.raises(BadPolicy, match="more than 128 logs"):
+        parse_policy(f"{most}log {log}\n")
+    with pytest.raises(BadPolicy, match="more than 256 witnesses and groups"):
+        parse_policy(f"{most}group one-more any g1\n")
+
+
+def test_the_largest_file_fits() -> None:
+    text = "quorum none\n#"
+    assert parse_policy(text.ljust(POLICY_BYTES_MAX, "#")).quorum == "none"
+    with pytest.raises(BadPolicy, match="at most"):
+        parse_policy(text.ljust(POLICY_BYTES_MAX + 1, "#"))
 
 
 @given(st.text(alphabet="log witnessgroupquorumnone X1 2\t#\n", max_size=60))
@@ -188,7 +203,7 @@ def test_what_could_not_be_parsed_back_is_not_formatted() -> None:
 
 def test_a_checkpoint_with_the_quorum_opens() -> None:
     opened = parse_policy(EXAMPLE).open_checkpoint(_signed("Y1", "X3", "X2"))
-    assert opened.checkpoint == CHECKPOINT
+    assert (opened.checkpoint, opened.note_text) == (CHECKPOINT, TEXT)
     assert [c.name for c in opened.cosignatures] == ["x2.example", "x3.example", "y1.example"]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from creditchain.tlog.edge import TileReader
-from creditchain.tlog.merkle import EMPTY_ROOT, SIZE_MAX, leaf_hashes_of, tree_root
+from creditchain.tlog.merkle import EMPTY_ROOT, SIZE_MAX, Coord, leaf_hashes_of, tree_root
 from creditchain.tlog.proof import (
     BadProof,
     check_consistency,
     check_inclusion,
+    inclusion_root,
     prove_consistency,
     prove_inclusion,
     prove_inclusions,
@@ -212,6 +214,35 @@ def test_equal_sizes_need_equal_roots_and_an_empty_proof() -> None:
         check_consistency(7, ROOTS[7], 7, ROOTS[8], ())
     with pytest.raises(BadProof):
         check_consistency(7, ROOTS[7], 7, ROOTS[7], (LEAVES[0],))
+
+
+def test_one_past_the_end_is_not_in_the_tree_whatever_is_shown() -> None:
+    # Of this shape the proof would be, were there a second leaf.
+    with pytest.raises(BadProof, match="no leaf"):
+        inclusion_root(LEAVES[1], 1, 1, (LEAVES[0],))
+    inclusion_root(LEAVES[1], 1, 2, (LEAVES[0],))
+
+
+def test_the_largest_tree_may_be_spoken_of_and_no_larger_one() -> None:
+    size = SIZE_MAX
+    levels = UniformTiles(size).levels
+    inclusion_root(levels[0], 0, size, levels[:63])
+    with pytest.raises(BadProof, match="no tree size"):
+        inclusion_root(levels[0], 0, size + 1, levels[:63])
+
+
+def test_a_reader_that_answers_more_or_less_than_it_was_asked_is_our_mistake() -> None:
+    class Generous(Rows):
+        def read_hashes(self, coords: Sequence[Coord]) -> Sequence[bytes]:
+            return [*super().read_hashes(coords), LEAVES[0]]
+
+    class Stingy(Rows):
+        def read_hashes(self, coords: Sequence[Coord]) -> Sequence[bytes]:
+            return super().read_hashes(coords)[:-1]
+
+    for reader in (Generous(LEAVES), Stingy(LEAVES)):
+        with pytest.raises(ValueError, match="zip"):
+            prove_inclusion(3, 70, reader)
 
 
 def test_no_proof_can_be_asked_beyond_the_tree() -> None:

@@ -110,6 +110,12 @@ def test_a_mangled_path_names_another_tile_or_none(
     assert format_tile_path(tile) == mangled
 
 
+def test_bundles_are_of_entries_unless_said_otherwise() -> None:
+    assert format_bundle_path(BundlePath(1234, 5)) == "tile/entries/x001/234.p/5"
+    assert parse_bundle_path("tile/entries/x001/234.p/5") == BundlePath(1234, 5)
+    assert format_bundle_path(BundlePath(7), "bodies") == "bodies/007"
+
+
 def test_a_bundle_under_another_prefix_is_not_found() -> None:
     for text, prefix in (
         ("tile/entries/000", "bodies"),

@@ -81,7 +81,7 @@ def test_a_proof_shows_its_entry_at_its_index() -> None:
 
 
 def test_a_proof_shows_no_other_entry_and_no_other_index() -> None:
-    with pytest.raises(BadTlogProof):
+    with pytest.raises(BadTlogProof, match="another root"):
         check_tlog_proof(PROOF, ENTRIES[40], POLICY)
     for index in (40, 42, 69, 70, 10**9):
         with pytest.raises(BadTlogProof):
@@ -95,9 +95,12 @@ def test_a_leaf_hash_is_not_taken_for_an_entry() -> None:
 
 def test_a_proof_under_a_stranger_or_without_the_quorum_is_not_trusted() -> None:
     stranger = Signer(LOG.name, b"S" * 32)
-    for note in (sign_checkpoint(CHECKPOINT, stranger), sign_checkpoint(CHECKPOINT, LOG)):
+    for note, reason in (
+        (sign_checkpoint(CHECKPOINT, stranger), "no known key"),
+        (sign_checkpoint(CHECKPOINT, LOG), "too few witnesses"),
+    ):
         text = format_tlog_proof(TlogProof(41, HASHES, note))
-        with pytest.raises(UntrustedTlogProof):
+        with pytest.raises(UntrustedTlogProof, match=reason):
             check_tlog_proof(text, ENTRIES[41], POLICY)
 
 
@@ -155,9 +158,21 @@ def test_the_largest_extra_data_fits() -> None:
     assert len(parse_tlog_proof(text).extra or b"") == EXTRA_BYTES_MAX
 
 
+def test_63_hashes_and_the_last_index_fit() -> None:
+    proof = TlogProof(SIZE_MAX - 1, (bytes(32),) * PROOF_HASHES_MAX, NOTE)
+    assert parse_tlog_proof(format_tlog_proof(proof)) == proof
+
+
+def test_a_proof_without_a_note_says_what_is_wrong_with_the_note() -> None:
+    for text in (f"{HEAD}index 0\n\nno note", f"{HEAD}index 0\n\nno\n\nnote"):
+        with pytest.raises(MalformedTlogProof, match="a note"):
+            parse_tlog_proof(text)
+
+
 def test_what_could_not_be_parsed_back_is_not_formatted() -> None:
     for proof in (
         TlogProof(-1, HASHES, NOTE),
+        TlogProof(SIZE_MAX, HASHES, NOTE),
         TlogProof(41, (b"short",), NOTE),
         TlogProof(41, (bytes(32),) * 64, NOTE),
         TlogProof(41, HASHES, "no note"),

@@ -18,6 +18,10 @@ def test_a_number_is_read_back(number: int) -> None:
     assert decode_decimal(str(number)) == number
 
 
+def test_the_largest_number_is_read() -> None:
+    assert decode_decimal("9223372036854775807") == NUMBER_MAX
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "00", "01", "-1", "+1", " 1", "1 ", "1\n", "1_0", "0x1", "1e3", "1.0", "١", "²", "½",

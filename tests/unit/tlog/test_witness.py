@@ -4,13 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
+from creditchain.tlog.checkpoint import (
+    Checkpoint,
+    OpenedCheckpoint,
+    format_checkpoint,
+    sign_checkpoint,
+)
 from creditchain.tlog.merkle import EMPTY_ROOT
 from creditchain.tlog.note import Signer, parse_note, sign_note
 from creditchain.tlog.proof import PROOF_HASHES_MAX, prove_consistency
 from creditchain.tlog.wire import encode_base64
 from creditchain.tlog.witness import (
     REQUEST_BYTES_MAX,
+    REQUEST_BYTES_PORTABLE,
     AddCheckpoint,
     MalformedRequest,
     Status,
@@ -47,6 +53,12 @@ HASH = encode_base64(bytes(32))
 def _note(size: int, root: bytes | None = None, signer: Signer = LOG) -> str:
     root = ROOTS[size] if root is None else root
     return sign_checkpoint(Checkpoint(LOG.name, size, root), signer)
+
+
+def signed(size: int) -> OpenedCheckpoint:
+    """What the log has signed of a size, opened, without anyone's cosignatures."""
+    checkpoint = Checkpoint(LOG.name, size, ROOTS[size])
+    return OpenedCheckpoint(checkpoint, format_checkpoint(checkpoint), ())
 
 
 def _request(old: int, new: int) -> AddCheckpoint:
@@ -129,6 +141,19 @@ def test_what_could_not_be_sent_is_not_formatted() -> None:
         format_add_checkpoint(0, (), sign_note(parse_note(_note(1)).text, crowd))
 
 
+def test_63_hashes_are_sent_and_the_largest_request_is_what_deployed_witnesses_take() -> None:
+    assert len(parse_add_checkpoint(_sent(bytes(32), count=63)).proof) == PROOF_HASHES_MAX
+    spare = REQUEST_BYTES_PORTABLE - len(format_add_checkpoint(0, (), sign_note("x\n", [LOG])))
+    largest = sign_note("x" * (1 + spare) + "\n", [LOG])
+    assert len(format_add_checkpoint(0, (), largest)) == REQUEST_BYTES_PORTABLE
+    with pytest.raises(MalformedRequest, match="10240"):
+        format_add_checkpoint(0, (), sign_note("x" * (2 + spare) + "\n", [LOG]))
+
+
+def _sent(proof_hash: bytes, count: int) -> bytes:
+    return format_add_checkpoint(1, (proof_hash,) * count, _note(70))
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [(0, 0), (0, 1), (0, 70), (1, 70), (40, 70), (64, 70), (70, 70)]
 )
@@ -137,13 +162,16 @@ def test_a_checkpoint_that_extends_the_last_is_accepted(old: int, new: int) -> N
     verdict = judge(_request(old, new), [LOG.verifier], head)
     assert verdict.status is Status.ACCEPTED
     assert verdict.checkpoint is not None
-    assert verdict.checkpoint.checkpoint == Checkpoint(LOG.name, new, ROOTS[new])
+    assert verdict.checkpoint == signed(new)
+    assert verdict.reason
     if old == 0:
         assert judge(_request(0, new), [LOG.verifier], None) == verdict
 
 
 def test_an_unknown_log_is_answered_404() -> None:
-    assert judge(_request(0, 70), [], None).status == 404
+    verdict = judge(_request(0, 70), [], None)
+    assert verdict.status == 404
+    assert verdict.reason
 
 
 def test_a_checkpoint_without_a_trusted_signature_is_answered_403() -> None:
@@ -164,7 +192,9 @@ def test_either_key_of_a_log_that_changes_keys_will_do() -> None:
 
 def test_an_old_size_above_the_checkpoint_is_answered_400() -> None:
     request = AddCheckpoint(70, (), _note(69))
-    assert judge(request, [LOG.verifier], (70, ROOTS[70])).status == 400
+    verdict = judge(request, [LOG.verifier], (70, ROOTS[70]))
+    assert verdict.status == 400
+    assert (verdict.checkpoint, bool(verdict.reason)) == (signed(69), True)
 
 
 def test_a_signed_text_that_is_no_checkpoint_is_answered_400() -> None:
@@ -182,6 +212,7 @@ def test_an_old_size_that_is_not_the_last_is_answered_409_with_the_last() -> Non
         verdict = judge(_request(old, 70), [LOG.verifier], (40, ROOTS[40]))
         assert verdict.status == 409
         assert verdict.head_size == 40
+        assert (verdict.checkpoint, bool(verdict.reason)) == (signed(70), True)
     assert judge(_request(40, 70), [LOG.verifier], None).head_size == 0
 
 
@@ -191,7 +222,8 @@ def test_a_wrong_proof_is_answered_422_and_the_checkpoint_kept_as_evidence() -> 
     for bad in ((), proof[:-1], (*proof, bytes(32)), (bytes(32), *proof[1:])):
         verdict = judge(AddCheckpoint(40, bad, _note(70)), [LOG.verifier], head)
         assert verdict.status == 422
-        assert verdict.checkpoint is not None
+        assert verdict.checkpoint == signed(70)
+        assert "proof" in verdict.reason
     forked = judge(_request(40, 70), [LOG.verifier], (40, ROOTS[41]))
     assert forked.status == 422
     assert forked.checkpoint is not None
