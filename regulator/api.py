@@ -8,7 +8,8 @@
   copy as tlog-tiles, so that anyone can check the regulator's copy too. Bodies are not served.
 - `POST /submit`: checkpoints, receipts and signed refusals that a member holds, each in base64 in a
   JSON object `{"documents": [...]}`; what they say beside our copy, one answer for each.
-- `/graphql` and `/token`: the regulator's auditors' own door (`regulator.door`), if there is one.
+- `/graphql` and `/token`: the regulator's auditors' own door (`regulator.door`), which alone tells
+  what is in bodies.
 - `GET /status`, `/healthz`, `/readyz`.
 
 The signature on a checkpoint is the only credential that is asked for, as the protocol has it; but
