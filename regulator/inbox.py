@@ -24,22 +24,25 @@ import structlog
 from creditchain.tlog.proof import prove_inclusion
 from creditchain.tlog.tlogproof import TLOG_PROOF_BYTES_MAX
 from regulator.cosign import Cosigner
+from regulator.database import OBSERVER_NAME
 from regulator.finding import Finding, FindingCode
 from regulator.follow import Follower, announce_findings
 from regulator.mirror import Mirror
-from regulator.observer import DATABASE_NAME, Genesis
-from regulator.rejudge import rejudge
+from regulator.observer import Genesis
+from regulator.rejudge import rejudge, rejudge_all
 from regulator.submit import (
     Document,
     Judged,
     Kind,
     Outcome,
+    Refused,
     judge_body,
     judge_checkpoint,
     judge_receipt,
+    open_refusal,
     sort,
 )
-from regulator.verify import Fork, Head
+from regulator.verify import Fork, Head, open_head
 from regulator.verifying import begin
 
 FILES_MAX: Final = 64
@@ -49,10 +52,13 @@ FILE_BYTES_MAX: Final = TLOG_PROOF_BYTES_MAX
 """A receipt is the largest of what can be handed in."""
 
 WAITING_MAX: Final = 1_000
-"""What waits for our copy; each is signed by the hub, so it is the hub that would fill this."""
+"""Of each kind that waits for our copy. Each is signed by the hub, but many can be made of one."""
 
 LOOKED_AT: Final = 16
 """How many of those that wait are judged in one go; the follower must not wait long."""
+
+REPLAYED_TOGETHER: Final = 256
+"""Refusals that one replay of the log serves: whoever collects them does not choose how often."""
 
 _SCRATCH: Final = "observer-replay-"
 
@@ -125,7 +131,7 @@ class Inbox:
         self._follower = follower
         self._cosigner = follower.cosigner
         self._genesis = genesis
-        self._database = folder / DATABASE_NAME
+        self._database = folder / OBSERVER_NAME
         self._clock = clock
         self._deep = deep
         self._looking = asyncio.Lock()
@@ -146,9 +152,14 @@ class Inbox:
         """Judge what waited for our copy and need wait no longer; what came of it."""
         async with self._looking:
             rows = await self._follower.write(self._ripe)
+            refusals = [document for _, document in rows if document.kind is Kind.REFUSAL]
+            replayed = iter(await self._replay(refusals) if refusals else [])
             judged = []
             for row, document in rows:
-                answer = await self._judge(document, deep=True)
+                if document.kind is Kind.REFUSAL:
+                    answer = next(replayed)
+                else:
+                    answer = await self._judge(document, deep=True)
                 judged.append(await self._follower.write(self._keep, document, answer))
                 if answer.outcome is not Outcome.UNRESOLVED:
                     await self._follower.write(self._forget, row)
@@ -169,25 +180,25 @@ class Inbox:
             held = self._follower.progress().size
             if not deep or quick.outcome is not Outcome.UNRESOLVED or (quick.size or 0) > held:
                 return quick
-            return await self._replay(document)
+            return (await self._replay([document]))[0]
         judge = judge_checkpoint if document.kind is Kind.CHECKPOINT else judge_receipt
         own = OwnCopy(self._cosigner)
         return await self._follower.write(judge, document, self._genesis.log, own)
 
-    async def _replay(self, document: Document) -> Judged:
+    async def _replay(self, documents: Sequence[Document]) -> list[Judged]:
         """In a process of its own: the whole log may be replayed, and we go on meanwhile."""
         async with self._replaying:
             for left in self._database.parent.glob(f"{_SCRATCH}*"):
                 # Of a replay that was killed together with us.
                 await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._database.parent) as scratch:
-                return await self._replay_in(Path(scratch), document)
+                return await self._replay_in(Path(scratch), documents)
 
-    async def _replay_in(self, scratch: Path, document: Document) -> Judged:
+    async def _replay_in(self, scratch: Path, documents: Sequence[Document]) -> list[Judged]:
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(
-            target=_replay_there, args=(sender, self._database, document, scratch), daemon=True
+            target=_replay_there, args=(sender, self._database, documents, scratch), daemon=True
         )
         process.start()
         sender.close()
@@ -196,7 +207,7 @@ class Inbox:
         except EOFError:
             _log.warning("a replay for a refusal ended early; it is begun again")
             says = "the replay ended early and is begun again"
-            return Judged(Kind.REFUSAL, Outcome.UNRESOLVED, says, 0)
+            return [Judged(Kind.REFUSAL, Outcome.UNRESOLVED, says, 0) for _ in documents]
         finally:
             process.kill()
             process.join()
@@ -210,6 +221,7 @@ class Inbox:
                 announce_findings([kept])
         if judged.outcome is not Outcome.UNRESOLVED:
             return judged
+        document = self._signed_alone(document)
         row = (
             document.digest,
             document.kind.value,
@@ -220,7 +232,9 @@ class Inbox:
         )
 
         def insert(connection: sqlalchemy.Connection) -> bool:
-            count = connection.exec_driver_sql("SELECT count(*) FROM submission").scalar_one()
+            count = connection.exec_driver_sql(
+                "SELECT count(*) FROM submission WHERE kind = ?", (document.kind.value,)
+            ).scalar_one()
             known = connection.exec_driver_sql(
                 "SELECT 1 FROM submission WHERE digest = ?", (document.digest,)
             ).first()
@@ -236,15 +250,32 @@ class Inbox:
             return judged
         return replace(judged, says=f"{judged.says}; but too much waits, so hand it in later")
 
+    def _signed_alone(self, document: Document) -> Document:
+        """Without what others added to it: one thing signed once waits once."""
+        genesis = self._genesis
+        if document.kind is Kind.CHECKPOINT:
+            return replace(document, raw=open_head(document.raw, genesis.log).note.encode())
+        if document.kind is Kind.REFUSAL:
+            refused = open_refusal(document, genesis.refusal, genesis.origin)
+            if isinstance(refused, Refused):
+                return replace(document, raw=refused.note.encode())
+        return document
+
     def _ripe(self) -> list[tuple[int, Document]]:
         size = self._cosigner.mirror.size
-        rows = self._cosigner.mirror.run(
-            lambda connection: connection.exec_driver_sql(
-                "SELECT id, kind, raw, body FROM submission WHERE size <= ? ORDER BY id LIMIT ?",
-                (size, LOOKED_AT),
-            ).fetchall()
-        )
-        return [(row[0], Document(Kind(row[1]), row[2], row[3])) for row in rows]
+
+        def read(connection: sqlalchemy.Connection) -> list[tuple[int, Document]]:
+            found = []
+            for condition, most in (("<>", LOOKED_AT), ("=", REPLAYED_TOGETHER)):
+                rows = connection.exec_driver_sql(
+                    "SELECT id, kind, raw, body FROM submission "  # noqa: S608  signs of ours
+                    f"WHERE size <= ? AND kind {condition} ? ORDER BY id LIMIT ?",
+                    (size, Kind.REFUSAL.value, most),
+                )
+                found += [(row[0], Document(Kind(row[1]), row[2], row[3])) for row in rows]
+            return found
+
+        return self._cosigner.mirror.run(read)
 
     def _forget(self, row: int) -> None:
         self._cosigner.mirror.run(
@@ -276,14 +307,17 @@ def _set_reported(row: int, connection: sqlalchemy.Connection) -> None:
     connection.exec_driver_sql("UPDATE submission SET reported = 1 WHERE id = ?", (row,))
 
 
-def _receive(receiver: Connection[Any, Judged]) -> Judged:
+def _receive(receiver: Connection[Any, list[Judged]]) -> list[Judged]:
     with receiver:
         return receiver.recv()
 
 
 def _replay_there(
-    sender: Connection[Judged, Any], database: Path, document: Document, scratch: Path
+    sender: Connection[list[Judged], Any],
+    database: Path,
+    documents: Sequence[Document],
+    scratch: Path,
 ) -> None:
     begin()
     with sender:
-        sender.send(rejudge(database, document, scratch))
+        sender.send(rejudge_all(database, documents, scratch))

@@ -3,7 +3,8 @@
 The book of that size is mostly there already: a record that nothing has changed since is the record
 of then, and what is not there now was not there then. Only where a record that the law asks for has
 changed is the log replayed from the beginning, into a database of its own that ends with the
-judgement; so memory is the same for a log of any length.
+judgement; so memory is the same for a log of any length. Refusals are cheap to collect and a replay
+is not, so one replay serves all that need one.
 
 Reads our own copy, beside a running observer, and writes nothing of it.
 """
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,33 +50,53 @@ class ChangedSince(Exception):
 
 
 def rejudge(database: Path, document: Document, scratch: Path | None = None) -> Judged:
-    """The refusal judged again by the copy in `database`.
+    """The refusal judged again by the copy in `database`; see `rejudge_all`."""
+    return rejudge_all(database, [document], scratch)[0]
 
-    Where the log must be replayed, its records go into the empty folder `scratch`; without one
-    that is left unresolved. Raises `DatabaseUnusable` and `CopyDamaged`.
+
+def rejudge_all(
+    database: Path, documents: Sequence[Document], scratch: Path | None = None
+) -> list[Judged]:
+    """The refusals judged again by the copy in `database`, in their order.
+
+    Where the log must be replayed, once for all of them, its records go into the empty folder
+    `scratch`; without one that is left unresolved. Raises `DatabaseUnusable` and `CopyDamaged`.
     """
     with open_database(database, readers=True) as engine:
         genesis = own_genesis(engine)
         if genesis is None:
             says = "our own copy is empty: follow the hub first"
-            return Judged(Kind.REFUSAL, Outcome.NOTHING, says)
-        refused = open_refusal(document, genesis.refusal, genesis.origin)
-        if isinstance(refused, Judged):
-            return refused
-        size = refused.said.size
-        with engine.begin() as connection:
-            held = _size(connection)
-            if size > held:
-                says = f"size {size} is more than we hold ({held}); remembered until we do"
-                return Judged(Kind.REFUSAL, Outcome.UNRESOLVED, says, size)
-            try:
-                return judge_refusal(refused, _past(connection, size, _unseen(connection)))
-            except ChangedSince:
-                pass
-        if scratch is None:
-            says = f"the log is replayed to size {size}; what comes of it is among the findings"
+            return [Judged(Kind.REFUSAL, Outcome.NOTHING, says) for _ in documents]
+        quick = [_rejudge_quickly(engine, genesis, document) for document in documents]
+        deep = {place: one for place, one in enumerate(quick) if isinstance(one, Refused)}
+        judged = dict[int, Judged]()
+        if scratch is not None:
+            judged = _rejudge_by_replay(engine, scratch, genesis, deep)
+        else:
+            for place, one in deep.items():
+                size = one.said.size
+                says = f"the log is replayed to size {size}; what comes of it is among the findings"
+                judged[place] = Judged(Kind.REFUSAL, Outcome.UNRESOLVED, says, size)
+        return [
+            judged[place] if isinstance(one, Refused) else one for place, one in enumerate(quick)
+        ]
+
+
+def _rejudge_quickly(engine: Engine, genesis: Genesis, document: Document) -> Judged | Refused:
+    """By the records of now, as far as they are those of then; else the refusal, opened."""
+    refused = open_refusal(document, genesis.refusal, genesis.origin)
+    if isinstance(refused, Judged):
+        return refused
+    size = refused.said.size
+    with engine.begin() as connection:
+        held = _size(connection)
+        if size > held:
+            says = f"size {size} is more than we hold ({held}); remembered until we do"
             return Judged(Kind.REFUSAL, Outcome.UNRESOLVED, says, size)
-        return _rejudge_by_replay(engine, scratch, genesis, refused)
+        try:
+            return judge_refusal(refused, _past(connection, size, _unseen(connection)))
+        except ChangedSince:
+            return refused
 
 
 def own_genesis(engine: Engine) -> Genesis | None:
@@ -133,15 +154,29 @@ def _past(connection: Connection, size: int, unseen: int, book: Book | None = No
     )
 
 
-def _rejudge_by_replay(engine: Engine, scratch: Path, genesis: Genesis, refused: Refused) -> Judged:
-    size = refused.said.size
-    with _replayed(engine, scratch, genesis, size) as replay, engine.begin() as connection:
-        return judge_refusal(refused, _past(connection, size, replay.unseen, replay.book))
+def _rejudge_by_replay(
+    engine: Engine, scratch: Path, genesis: Genesis, asked: Mapping[int, Refused]
+) -> dict[int, Judged]:
+    """Each of these, under its own place, at its own size."""
+    by_size: dict[int, list[int]] = {}
+    for place, refused in asked.items():
+        by_size.setdefault(refused.said.size, []).append(place)
+    judged = {}
+    if asked:
+        with closing(_replayed(engine, scratch, genesis, sorted(by_size))) as sizes:
+            for size, replay in sizes:
+                with engine.begin() as connection:
+                    past = _past(connection, size, replay.unseen, replay.book)
+                    for place in by_size[size]:
+                        judged[place] = judge_refusal(asked[place], past)
+    return judged
 
 
-@contextmanager
-def _replayed(engine: Engine, scratch: Path, genesis: Genesis, size: int) -> Iterator[Replay]:
-    """Our first `size` entries replayed, their records in a database that ends with this."""
+def _replayed(
+    engine: Engine, scratch: Path, genesis: Genesis, sizes: Sequence[int]
+) -> Generator[tuple[int, Replay]]:
+    """Our log replayed, halting at each of these sizes, which ascend; its records in a database
+    that ends with this."""
     with (
         open_database(scratch / "records.db") as own,
         own.connect() as records,
@@ -156,8 +191,8 @@ def _replayed(engine: Engine, scratch: Path, genesis: Genesis, size: int) -> Ite
             is_known=lambda event_id: event_id in known,
             entry_at=lambda index: _read_entry_at(engine, index),
         )
-        for start in range(0, size, TILE_WIDTH):
-            entries, bodies = _read_package(engine, start, min(TILE_WIDTH, size - start))
+        for start, end in _steps(sizes):
+            entries, bodies = _read_package(engine, start, end - start)
             opened = open_package(entries, bodies, keys)
             known.clear()
             known |= _known_before(engine, start, [o.event.id for o in opened if o.event])
@@ -169,8 +204,21 @@ def _replayed(engine: Engine, scratch: Path, genesis: Genesis, size: int) -> Ite
                     if one.event is not None:
                         known.add(one.event.id)
                 book.flush()
-        with records.begin():
-            yield replay
+            if end in sizes:
+                with records.begin():
+                    yield end, replay
+
+
+def _steps(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From and to, in packages that end at each of these sizes too."""
+    start = 0
+    for size in sizes:
+        if size == 0:
+            yield 0, 0
+        while start < size:
+            end = min(start + TILE_WIDTH, size)
+            yield start, end
+            start = end
 
 
 def _read_package(engine: Engine, start: int, width: int) -> tuple[list[bytes], list[bytes]]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+import regulator.rejudge
 from creditchain.client.keys import generate_key
 from creditchain.events.codes import ErasureGround, Purpose
 from creditchain.events.consent import ConsentWithdrawn
@@ -15,7 +16,7 @@ from creditchain.seal import seal
 from creditchain.tlog.note import Signer, sign_note
 from regulator.database import open_database
 from regulator.inbox import Inbox
-from regulator.rejudge import _rejudge_by_replay, own_genesis, rejudge
+from regulator.rejudge import _rejudge_by_replay, own_genesis, rejudge, rejudge_all
 from regulator.submit import SLACK_MS, Outcome, open_refusal, sort
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.refusals import refusal_key, refuse
@@ -142,6 +143,48 @@ async def test_what_needs_a_replay_is_left_to_whoever_has_time(stage, tmp_path):
     assert judged.outcome is Outcome.ACCUSES
     assert await quick.look_again() == []
     assert not list(tmp_path.glob("observer-replay-*"))
+
+
+async def test_one_replay_serves_all_refusals_that_need_one(stage, tmp_path, monkeypatch):
+    """Whoever collects refusals, which cost nothing, does not make us replay the log for each."""
+    consortium = stage.consortium
+    consent, enterprise, _ = consortium.consents[0]
+    documents = []
+    for _ in range(3):
+        order = stage.placed()
+        note = refuse(consortium, order, Refusal.CONSENT_WITHDRAWN)
+        documents += sort([order.body, note])
+        consortium.enrol()
+    consortium.admit(enterprise, ConsentWithdrawn(consent))
+    consortium.log.publish()
+    await stage.follow()
+    sizes, read = [], regulator.rejudge._read_package
+
+    def counted(engine, start, width):
+        sizes.append(width)
+        return read(engine, start, width)
+
+    monkeypatch.setattr(regulator.rejudge, "_read_package", counted)
+    (tmp_path / "scratch").mkdir()
+    database = tmp_path / "observer.db"
+    judged = rejudge_all(database, documents[::-1], tmp_path / "scratch")
+    assert [one.outcome for one in judged] == [Outcome.ACCUSES] * 3
+    assert [one.size for one in judged] == sorted((one.size for one in judged), reverse=True)
+    assert sum(sizes) == judged[0].size, "each entry is replayed once"
+
+
+async def test_what_waits_waits_once_whatever_is_added_to_it(stage):
+    consortium = stage.consortium
+    consortium.play(20)
+    order = stage.placed(consent=None)
+    note = refuse(consortium, order, Refusal.BASIS_MISSING)
+    checkpoint = consortium.log.note.encode()
+    for n in range(4):
+        line = sign_note("x\n", [Signer(f"other{n}.example", bytes(32))]).partition("\n\n")[2]
+        await stage.inbox.take([order.body, note + line.encode(), checkpoint + line.encode()])
+    with stage.observer.reader_engine.begin() as connection:
+        count = connection.exec_driver_sql("SELECT count(*) FROM submission").scalar_one()
+    assert count == 2
 
 
 async def test_a_refusal_at_a_size_that_we_do_not_have_yet_waits(stage):
@@ -289,7 +332,7 @@ async def test_the_records_of_then_say_what_a_replay_says(tmp_path):
                 with open_database(database, readers=True) as engine:
                     genesis = own_genesis(engine)
                     refused = open_refusal(document, genesis.refusal, genesis.origin)
-                    slow = _rejudge_by_replay(engine, scratch, genesis, refused)
+                    slow = _rejudge_by_replay(engine, scratch, genesis, {0: refused})[0]
                 assert slow.outcome in {Outcome.AGREES, Outcome.ACCUSES}
                 if quick.outcome is not Outcome.UNRESOLVED:
                     assert quick == slow
