@@ -9,13 +9,15 @@ from typing import Final
 
 from creditchain.querying import sdl
 from creditchain.querying.rules import Prices, paged_fields
-from regulator.door.schema.query import FIELD_COSTS, ROOT_COSTS, Query
+from regulator.door.schema.query import FIELD_COSTS, LIST_COST, ROOT_COSTS, Query
 
 __all__ = ["PRICES", "SCHEMA", "print_sdl"]
 
 SCHEMA: Final = sdl.build(query=Query)
 
-PRICES: Final = Prices(paged_fields(SCHEMA), ROOT_COSTS, FIELD_COSTS)
+_PAGED: Final = paged_fields(SCHEMA)
+
+PRICES: Final = Prices(_PAGED, dict.fromkeys(_PAGED, LIST_COST) | ROOT_COSTS, FIELD_COSTS)
 """What documents over this schema cost."""
 
 

@@ -21,7 +21,10 @@ from regulator.door.schema.observer import Observer, Report, ReportState
 from regulator.door.schema.statistics import Statistics
 from regulator.findings import Registered
 
-ROOT_COSTS: Final = {"statistics": 1_000, "findings": 100, "finding": 50, "reports": 50}
+LIST_COST: Final = 100
+"""A list may look through many rows for few."""
+
+ROOT_COSTS: Final = {"statistics": 1_000, "finding": 50}
 """Root fields that count the whole log, or read another file."""
 
 FIELD_COSTS: Final = {"timeline": 300, "proof": 20}

@@ -146,6 +146,9 @@ BOMBS = {
     "2,000 aliases": "{" + " ".join(f"a{n}: __typename" for n in range(2_000)) + "}",
     "aliased figures": "{" + " ".join(f"a{n}: statistics {{ size }}" for n in range(11)) + "}",
     "aliased pages": "{" + " ".join(f"a{n}: {PAGE}" for n in range(40)) + "}",
+    "aliased lists of one": "{" + " ".join(
+        f"a{n}: orders(first: 1) {{ nodes {{ id }} }}" for n in range(100)
+    ) + "}",
     "aliased timelines": "{ orders(first: 100) { nodes { timeline { nodes { index } } } } }",
     "proofs by the thousand": "{ orders(first: 20) { nodes { timeline(first: 100) { nodes {"
     " proof } } } } }",
