@@ -26,7 +26,8 @@ from benchmarks.machine import CORES, Busy, children_of, cpu_s, peak_mib
 from benchmarks.site import Site
 from fixtures.demo.stage import program
 from regulator.cosign import AUDIT
-from regulator.observer import DATABASE_NAME, REGISTER_NAME
+from regulator.database import OBSERVER_NAME
+from regulator.observer import REGISTER_NAME
 
 RATIO_WANTED: Final = 0.7
 GROWTH_ALLOWED: Final = 1.25
@@ -106,7 +107,7 @@ def _catch_up(site: Site, size: int) -> Audited:
     with site.ledger() as ledger:
         signed = signatures(ledger, SIGNATURES_MAX)
     bare = _bare(signed)
-    for path in (site.folder / "observer").glob(f"{DATABASE_NAME}*"):
+    for path in (site.folder / "observer").glob(f"{OBSERVER_NAME}*"):
         path.unlink()
     (site.folder / "observer" / REGISTER_NAME).unlink(missing_ok=True)
     with site.hub() as hub:

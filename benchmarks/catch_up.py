@@ -27,7 +27,8 @@ from creditchain.rulebook.record import Key
 from creditchain.seal import signing_input
 from creditchain.tlog.tile import TILE_WIDTH
 from regulator.config import load_config
-from regulator.observer import DATABASE_NAME, REGISTER_NAME
+from regulator.database import OBSERVER_NAME
+from regulator.observer import REGISTER_NAME
 from regulator.serve import assemble
 
 RATIO_WANTED: Final = 0.6
@@ -94,7 +95,7 @@ async def catch_up(site: Site, size: int) -> float:
     shutil.copytree(
         site.folder / "observer",
         folder,
-        ignore=shutil.ignore_patterns(f"{DATABASE_NAME}*", REGISTER_NAME, ".lock"),
+        ignore=shutil.ignore_patterns(f"{OBSERVER_NAME}*", REGISTER_NAME, ".lock"),
     )
     async with assemble(load_config(folder / "observer.toml")) as observer:
         began = time.perf_counter()

@@ -25,7 +25,7 @@ from benchmarks.machine import children_of, peak_mib
 from benchmarks.site import AUDITOR, Site
 from benchmarks.trade import SigningPool
 from creditchain.documents import load_operation
-from regulator.observer import DATABASE_NAME
+from regulator.database import OBSERVER_NAME
 
 GROWTH_ALLOWED: Final = 1.25
 """From the middle to the largest log: caches fill up to their bounds, and no further."""
@@ -100,7 +100,7 @@ def _peaks(bench: Bench, size: int) -> Peaks:
             peak_mib(observer.pid) + openers,
             openers,
             _mib(site.config.ledger_path),
-            _mib(site.folder / "observer" / DATABASE_NAME),
+            _mib(site.folder / "observer" / OBSERVER_NAME),
         )
 
 

@@ -40,8 +40,7 @@ from regulator.analytics.export import (
     quoted,
     stamp_of,
 )
-from regulator.database import open_database
-from regulator.observer import DATABASE_NAME
+from regulator.database import OBSERVER_NAME, open_database
 
 ORIGIN: Final = "synthetic.example/log"
 GENESIS: Final = hashlib.sha256(ORIGIN.encode()).digest()
@@ -162,7 +161,7 @@ def write_parquet(folder: Path, orders: int) -> int:
     columns = ", ".join(
         f'CAST({_VALUES.get(one.name, "NULL")} AS {one.type}) AS "{one.name}"' for one in COLUMNS
     )
-    with duckdb.connect() as base, open_database(folder / DATABASE_NAME) as engine:
+    with duckdb.connect() as base, open_database(folder / OBSERVER_NAME) as engine:
         base.execute("SET memory_limit = '2GiB'")
         base.execute(f"SET temp_directory = {quoted(folder / 'spill')}")
         base.execute(_STEPS.replace("$orders", str(orders)))
@@ -196,7 +195,7 @@ def write_parquet(folder: Path, orders: int) -> int:
 def write_database(folder: Path, orders: int) -> int:
     """An observer's folder whose copy has the lives of so many orders; the number of entries."""
     folder.mkdir(parents=True)
-    with open_database(folder / DATABASE_NAME) as engine, engine.begin() as connection:
+    with open_database(folder / OBSERVER_NAME) as engine, engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO entry (idx, entry, body, event, type) VALUES (?, ?, ?, ?, ?)",
             [

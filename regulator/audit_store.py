@@ -26,7 +26,7 @@ from typing import Any, Final, TypeVar
 
 from creditchain.tlog.merkle import HASH_BYTES, Frontier
 from regulator.audit import AuditFinding, WakeUp
-from regulator.database import DatabaseUnusable
+from regulator.database import BUSY_TIMEOUT_MS, DatabaseUnusable
 
 AUDIT_NAME: Final = "audit.db"
 VERSION: Final = 3
@@ -35,7 +35,6 @@ VERSION: Final = 3
 FACTS_REMEMBERED: Final = 40_000
 """Facts kept in memory, some 700 bytes each: those of the last few thousand orders."""
 
-BUSY_TIMEOUT_MS: Final = 5_000
 CACHE_KIB: Final = 32_768
 
 _TABLES: Final = (

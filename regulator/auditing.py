@@ -35,9 +35,8 @@ from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Pack, Severity, 
 from regulator.audit.pack import PACK_BYTES_MAX
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.auditor import Auditor
-from regulator.database import DatabaseUnusable
+from regulator.database import OBSERVER_NAME, DatabaseUnusable
 
-OBSERVER_NAME: Final = "observer.db"
 DEFAULT_PACK: Final = "cn-enterprise.toml"
 
 POLL_SECONDS: Final = 1.0

@@ -13,7 +13,6 @@ could keep an event from the rules by handing it out late.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import leaf_hashes_of
 from regulator.audit import AUDIT_RULES, Audit, AuditFinding, Pack, Rule, Said
 from regulator.audit_store import AuditProgress, AuditStore
-from regulator.database import open_database
+from regulator.database import open_beside, open_database
 from regulator.finding import FindingCode
 from regulator.mirror import CopyDamaged, read_tile
 
@@ -63,8 +62,7 @@ class Auditor:
         pack_file: bytes,
         rules: Sequence[Rule[Any]] = AUDIT_RULES,
     ) -> None:
-        self._copy = sqlite3.connect(f"file:{observer_path}?mode=ro", uri=True)
-        self._copy.execute("PRAGMA query_only=ON")
+        self._copy = open_beside(observer_path)
         self._store = store
         self._pack = pack
         self._rules = rules

@@ -19,11 +19,11 @@ from sqlalchemy import Engine
 from creditchain.tlog.cosignature import CosignatureSigner
 from creditchain.tlog.tile import BundlePath, Tile, format_bundle
 from regulator.cosign import MIRROR, WITNESS
-from regulator.database import open_database
+from regulator.database import OBSERVER_NAME, open_database
 from regulator.feed import Fault, FeedFault
 from regulator.finding import REPLAYED
 from regulator.mirror import CopyDamaged, Signed
-from regulator.observer import DATABASE_NAME, Genesis, open_observer
+from regulator.observer import Genesis, open_observer
 from regulator.reading import read_bodies, read_signed, serve_bundle, serve_tile
 from regulator.verify import NotInTree
 
@@ -76,7 +76,7 @@ async def check_copy(folder: Path, genesis: Genesis, processes: int | None = Non
 
     Reads only; an observer may be running on it. It ends at the size last cosigned as mirror.
     """
-    path = folder / DATABASE_NAME
+    path = folder / OBSERVER_NAME
     with (
         open_database(path, readers=True) as own,
         tempfile.TemporaryDirectory(prefix="observer-check-", dir=folder) as scratch,

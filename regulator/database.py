@@ -1,11 +1,14 @@
 """Opening observer.db: its settings, its migrations, one writer, bounded readers.
 
+And what the databases beside it need too: reading one beside its writer, one process at a time.
+
 WAL with `synchronous=FULL`: what we have cosigned survives power loss. `secure_delete=ON`: an
 erased body is overwritten, not only unlinked.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,9 +19,11 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool
+
+OBSERVER_NAME: Final = "observer.db"
 
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a reader that must write (there is none) or a second process waits."""
@@ -41,6 +46,44 @@ class DatabaseUnusable(Exception):
     """The file cannot be used; the message says what to do."""
 
 
+class InUse(DatabaseUnusable):
+    """Another process has it to itself."""
+
+
+def find_copy(folder: Path) -> Path:
+    """The observer.db in a folder; raises `DatabaseUnusable` while there is none."""
+    path = folder / OBSERVER_NAME
+    if not path.exists():
+        raise DatabaseUnusable(f"{path} is not there yet; run `regulator serve`")
+    return path
+
+
+def open_beside(path: Path) -> sqlite3.Connection:
+    """A database opened to be read only, beside whoever writes to it; raises sqlite3.Error."""
+    # As a URI of its own making: a name with `#`, `?` or `%` in it is another file's otherwise.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+@contextmanager
+def held_alone(lock: Path, says: str) -> Iterator[None]:
+    """Nobody else meanwhile, by a lock on this file; raises `InUse(says)`, `DatabaseUnusable`."""
+    try:
+        descriptor = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DatabaseUnusable(f"cannot open {lock}: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse(says) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def open_database(path: Path, *, readers: bool = False) -> Iterator[Engine]:
     """The engine over observer.db, created or migrated as needed; raises `DatabaseUnusable`.
@@ -54,7 +97,7 @@ def open_database(path: Path, *, readers: bool = False) -> Iterator[Engine]:
         except OSError as error:
             raise DatabaseUnusable(f"cannot open {path}: {error.strerror}") from None
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
         pool_size=READERS_MAX if readers else 1,
         max_overflow=0,

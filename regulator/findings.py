@@ -20,10 +20,9 @@ from typing import Any, Final
 from creditchain.events import b64u, unb64u
 from regulator.audit import AUDIT_RULES
 from regulator.audit_store import AUDIT_NAME
+from regulator.database import OBSERVER_NAME, open_beside
 from regulator.finding import FindingCode, severity_of
 
-OBSERVER_NAME: Final = "observer.db"
-BUSY_TIMEOUT_MS: Final = 5_000
 PAGE_MAX: Final = 1_000
 """Findings read at once; ten thousand are ten pages."""
 
@@ -211,13 +210,11 @@ class FindingRegister:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        uri = f"file:{self._folder / OBSERVER_NAME}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        with closing(open_beside(self._folder / OBSERVER_NAME)) as connection:
             audit = self._folder / AUDIT_NAME
             if audit.exists():
-                connection.execute("ATTACH DATABASE ? AS audit", (f"file:{audit}?mode=ro",))
-            connection.execute("PRAGMA query_only=ON")
+                uri = f"{audit.absolute().as_uri()}?mode=ro"
+                connection.execute("ATTACH DATABASE ? AS audit", (uri,))
             yield connection
 
 

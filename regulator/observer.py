@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,19 +21,14 @@ from creditchain.tlog.cosignature import CosignatureSigner
 from creditchain.tlog.note import Verifier, parse_vkey
 from regulator.auditing import Auditing
 from regulator.cosign import Cosigner
-from regulator.database import DatabaseUnusable, open_database
+from regulator.database import OBSERVER_NAME, held_alone, open_database
 from regulator.feed import Feed
 from regulator.follow import POLL_SECONDS, ROLLBACK_SECONDS, Follower
 from regulator.mirror import Mirror
 from regulator.opening import Openers
 from regulator.register import Register
 
-DATABASE_NAME: Final = "observer.db"
 REGISTER_NAME: Final = "head.register"
-
-
-class InUse(DatabaseUnusable):
-    """Another observer has this folder open."""
 
 
 class BadGenesis(ValueError):
@@ -103,9 +96,10 @@ async def open_observer(
     Raises `DatabaseUnusable`, also when another process has it open, `BadRegister` and
     `CopyDamaged`.
     """
-    path = folder / DATABASE_NAME
+    path = folder / OBSERVER_NAME
     with (
-        _locked(folder),
+        # Two observers of one database would sign two histories.
+        held_alone(folder / ".lock", f"another observer has {folder} open"),
         open_database(path) as writer_engine,
         open_database(path, readers=True) as reader_engine,
     ):
@@ -136,20 +130,3 @@ async def open_observer(
                 yield Observer(genesis, follower, reader_engine, signers)
         finally:
             mirror.close()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One observer for one database: two would sign two histories."""
-    try:
-        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DatabaseUnusable(f"cannot open {folder}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InUse(f"another observer has {folder} open") from None
-        yield
-    finally:
-        os.close(lock)

@@ -10,23 +10,20 @@ One process at a time holds the office: a file lock beside the database says who
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from regulator.database import DatabaseUnusable
+from regulator.database import BUSY_TIMEOUT_MS, DatabaseUnusable, held_alone, open_beside
 
 OFFICE_NAME: Final = "office.db"
 LOCK_NAME: Final = "office.lock"
-
-BUSY_TIMEOUT_MS: Final = 5_000
 
 _STEPS: Final = (
     # 1. Steps are added, never edited; PRAGMA user_version counts those that were taken.
@@ -139,7 +136,8 @@ class Office:
 @contextmanager
 def open_office(folder: Path) -> Iterator[Office]:
     """The office of the observer in a folder, for this process alone; raises `DatabaseUnusable`."""
-    with _alone(folder / LOCK_NAME):
+    says = f"{folder} is in use by another `regulator serve`; two would say all twice"
+    with held_alone(folder / LOCK_NAME, says):
         path = folder / OFFICE_NAME
         try:
             # Created by us, so that no other user can read it even for a moment.
@@ -166,11 +164,8 @@ def read_runs(folder: Path) -> list[Run]:
     if not path.exists():
         return []
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
+        with closing(open_beside(path)) as connection:
             rows = connection.execute(f"{_RUN} ORDER BY begun_at DESC, code").fetchall()
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise DatabaseUnusable(f"{path}: {error}") from None
     return [_run(row) for row in rows]
@@ -185,24 +180,6 @@ _RUN: Final = (
 def _run(row: tuple[Any, ...]) -> Run:
     code, period, scope, *rest = row
     return Run(code, period, json.loads(scope), *rest)
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise DatabaseUnusable(f"cannot open {path}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DatabaseUnusable(
-                f"{path.parent} is in use by another `regulator serve`; two would say all twice"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:

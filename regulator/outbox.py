@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from regulator.database import DatabaseUnusable
+from regulator.database import DatabaseUnusable, open_beside
 from regulator.office import OFFICE_NAME, Office
 
 RETRY_S: Final = (1, 5, 30, 120, 600, 1_800)
@@ -191,7 +191,7 @@ def read_outbox(folder: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(open_beside(path)) as connection:
             rows = connection.execute(
                 "SELECT channel, count(sent_at), count(*) - count(sent_at), "
                 "sum(aside AND sent_at IS NULL), "

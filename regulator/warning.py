@@ -23,9 +23,9 @@ from creditchain.events import b64u, canonical_json, format_time
 from creditchain.events.codes import Severity
 from regulator.audit_store import AUDIT_NAME
 from regulator.config import ObserverConfig, load_genesis, load_mail_server, load_report_key
+from regulator.database import OBSERVER_NAME, open_beside
 from regulator.finding import FindingCode, severity_of
 from regulator.mail import Mail
-from regulator.observer import DATABASE_NAME
 from regulator.office import Office
 from regulator.outbox import START, Message, Notice, Outbox, Place
 from regulator.setting import parse_addresses
@@ -110,7 +110,7 @@ class _Tail(ABC):
         """See `Source.after`."""
         if not self._path.exists():
             return [], place
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+        with closing(open_beside(self._path)) as connection:
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
             if place != START and self._finding_at(connection, place.seq) != place.finding:
@@ -329,7 +329,7 @@ async def run_warnings(config: ObserverConfig, office: Office) -> None:
         if not channels:
             await asyncio.Event().wait()
         sources = (
-            IntegrityFindings(config.folder / DATABASE_NAME),
+            IntegrityFindings(config.folder / OBSERVER_NAME),
             AuditFindings(config.folder / AUDIT_NAME),
         )
         await Warnings(office, sources, channels).run()

@@ -19,7 +19,7 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -67,7 +67,7 @@ def open_private_store(path: Path) -> Engine:
     except OSError as error:
         raise StoreUnusable(f"cannot open {path}: {error.strerror}") from None
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         # Names and keys are parameters; no error message may carry them.
         hide_parameters=True,
         pool_size=READERS_MAX,

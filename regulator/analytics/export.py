@@ -30,9 +30,8 @@ from sqlalchemy import Connection, Engine
 
 from creditchain.events import MalformedEvent, canonical_json, parse_event_object
 from regulator.analytics.columns import COLUMNS, LAYOUT, LINE, SELECT
-from regulator.database import open_database
+from regulator.database import find_copy, open_database
 from regulator.mirror import CopyDamaged
-from regulator.observer import DATABASE_NAME
 
 FOLDER_NAME: Final = "analytics"
 """Beside `observer.db`; derived from it, deleted without loss."""
@@ -80,8 +79,7 @@ def refreshed(folder: Path) -> Iterator[Exported]:
     `CopyDamaged`.
     """
     target = folder / FOLDER_NAME
-    if not (folder / DATABASE_NAME).exists():
-        raise AnalyticsUnusable(f"{folder / DATABASE_NAME} is not there yet; run `regulator serve`")
+    path = find_copy(folder)
     try:
         target.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(target / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -89,7 +87,7 @@ def refreshed(folder: Path) -> Iterator[Exported]:
         raise AnalyticsUnusable(f"cannot write to {target}: {error.strerror}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with open_database(folder / DATABASE_NAME, readers=True) as engine:
+        with open_database(path, readers=True) as engine:
             try:
                 exported = _refresh(engine, target)
             except (OSError, duckdb.Error) as error:

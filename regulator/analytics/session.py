@@ -28,8 +28,8 @@ from regulator.analytics.columns import COLUMNS
 from regulator.analytics.export import AnalyticsUnusable, Exported, quoted, refreshed
 from regulator.analytics.views import NAMES, views
 from regulator.audit_store import AUDIT_NAME
+from regulator.database import OBSERVER_NAME, open_beside
 from regulator.finding import ABOUT_OURSELVES, severity_of
-from regulator.observer import DATABASE_NAME
 
 MEMORY_MIB: Final = 1_024
 """What a session may take; beyond it DuckDB goes to disk, in the session's own folder."""
@@ -212,7 +212,7 @@ def _load_findings(
 ) -> None:
     base.execute(f"CREATE TABLE integrity_finding ({_INTEGRITY})")
     base.execute(f"CREATE TABLE audit_finding ({_AUDIT})")
-    _load(base, room, "integrity_finding", _INTEGRITY, _integrity(folder / DATABASE_NAME, size))
+    _load(base, room, "integrity_finding", _INTEGRITY, _integrity(folder / OBSERVER_NAME, size))
     if (folder / AUDIT_NAME).exists():
         found = _audited(folder / AUDIT_NAME, size, pack)
         _load(base, room, "audit_finding", _AUDIT, found)
@@ -239,7 +239,7 @@ def _load(
 
 
 def _read(path: Path, query: str, given: tuple[object, ...]) -> Iterator[Any]:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(open_beside(path)) as connection:
         cursor = connection.execute(query, given)
         while rows := cursor.fetchmany(FINDINGS_READ):
             yield from rows

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from regulator.cli.running import DATABASE, HERE, UNFIT, WRONG, AsJson, Folder, fail, load
+from regulator.cli.running import HERE, UNFIT, WRONG, AsJson, Folder, copy_in, fail, load
 
 COLUMNS: Final = ("code", "severity", "index", "member", "officer")
 
@@ -30,12 +30,10 @@ def audit(
     entries are audited under the same pack. The observer may be running.
     """
     from regulator.audit import AUDIT_RULES, BadPack, parse_pack
-    from regulator.auditing import OBSERVER_NAME, read_pack
+    from regulator.auditing import read_pack
 
     config = load(data)
-    path = config.folder / OBSERVER_NAME
-    if not path.exists():
-        fail(DATABASE, f"{path} is not there yet; run `regulator serve`")
+    path = copy_in(config.folder)
     try:
         file = read_pack(pack or config.pack_path)
         parsed = parse_pack(file, AUDIT_RULES)
@@ -53,12 +51,12 @@ def _audit(
     from rich.console import Console
     from rich.progress import Progress
 
-    from regulator.audit_store import AuditStore
+    from regulator.audit_store import AUDIT_NAME, AuditStore
     from regulator.auditor import Auditor
 
     start, count = wanted[0], 0
     with tempfile.TemporaryDirectory(prefix=".audit-", dir=path.parent) as scratch:
-        store = AuditStore(Path(scratch) / "audit.db")
+        store = AuditStore(Path(scratch) / AUDIT_NAME)
         auditor = Auditor(path, store, pack, file)
         copied = auditor.copied()
         end = copied if wanted[1] is None else wanted[1]

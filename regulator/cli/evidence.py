@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from regulator.cli.running import (
-    DATABASE,
     HERE,
     UNFIT,
     WRONG,
     AsJson,
     Folder,
+    copy_in,
     fail,
     load,
     print_json,
@@ -39,15 +39,12 @@ def evidence(
     from regulator.config import BadConfig, load_genesis, load_secrets
     from regulator.database import open_database
     from regulator.evidence import NoEvidence, make_evidence
-    from regulator.observer import DATABASE_NAME
 
     config = load(data)
     path = out or Path(f"{order[:80].replace('/', '-')}.zip")
     if path.exists():
         fail(UNFIT, f"{path}: exists already")
-    database = config.folder / DATABASE_NAME
-    if not database.exists():
-        fail(DATABASE, f"{database} is not there yet; run `regulator serve`")
+    database = copy_in(config.folder)
     try:
         genesis, keys = load_genesis(config), load_secrets(config)
     except BadConfig as error:

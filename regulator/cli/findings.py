@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from regulator.cli.running import DATABASE, HERE, UNFIT, AsJson, Folder, fail, load, print_json
+from regulator.cli.running import HERE, UNFIT, AsJson, Folder, copy_in, fail, load, print_json
 
 findings_app = typer.Typer(
     name="findings", help="What was found, and how far each finding has come.", no_args_is_help=True
@@ -141,12 +141,9 @@ def close_finding(
 
 
 def _register(data: Any) -> Any:
-    from regulator.findings import OBSERVER_NAME, FindingRegister
+    from regulator.findings import FindingRegister
 
-    folder = load(data).folder
-    if not (folder / OBSERVER_NAME).exists():
-        fail(DATABASE, f"{folder / OBSERVER_NAME} is not there yet; run `regulator serve`")
-    return FindingRegister(folder)
+    return FindingRegister(copy_in(load(data).folder).parent)
 
 
 def _find(data: Any, finding: str) -> Any:

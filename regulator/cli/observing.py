@@ -11,12 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from regulator.cli.running import (
-    DATABASE,
     HERE,
     UNFIT,
     WRONG,
     AsJson,
     Folder,
+    copy_in,
     fail,
     load,
     print_json,
@@ -105,14 +105,11 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
     """How far the observer is and what it found, from its database; it may be running."""
     from regulator.config import COSIGNERS
     from regulator.database import open_database
-    from regulator.observer import DATABASE_NAME
     from regulator.outbox import read_outbox
     from regulator.reading import read_copy, read_findings, read_holes, read_signed
 
     config = load(data)
-    path = config.folder / DATABASE_NAME
-    if not path.exists():
-        fail(DATABASE, f"{path} is not there yet; run `regulator serve`")
+    path = copy_in(config.folder)
 
     async def run() -> dict[str, Any]:
         with open_database(path, readers=True) as engine:
@@ -153,12 +150,9 @@ def export(
     it. The observer may be running.
     """
     from regulator.database import open_database
-    from regulator.observer import DATABASE_NAME
     from regulator.reading import NothingToExport, export
 
-    path = load(data).folder / DATABASE_NAME
-    if not path.exists():
-        fail(DATABASE, f"{path} is not there yet; run `regulator serve`")
+    path = copy_in(load(data).folder)
 
     async def run() -> tuple[int, int]:
         with open_database(path, readers=True) as engine:

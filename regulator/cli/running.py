@@ -42,6 +42,16 @@ def load(data: Path) -> Any:
         fail(UNFIT, str(error))
 
 
+def copy_in(folder: Path) -> Path:
+    """The observer's copy in its folder; ends the program while there is none."""
+    from regulator.database import DatabaseUnusable, find_copy
+
+    try:
+        return find_copy(folder)
+    except DatabaseUnusable as error:
+        fail(DATABASE, str(error))
+
+
 def run_work(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run it; each family of errors has its exit code."""
     from sqlalchemy.exc import DatabaseError

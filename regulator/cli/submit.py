@@ -66,8 +66,8 @@ def submit(
 async def _hand_in(config: Any, contents: Sequence[bytes]) -> list[dict[str, Any]]:
     import time
 
+    from regulator.database import InUse
     from regulator.inbox import Inbox
-    from regulator.observer import InUse
     from regulator.serve import assemble
 
     try:

@@ -20,9 +20,8 @@ from creditchain.seal import parse_entry
 from creditchain.tlog.edge import Edge
 from creditchain.tlog.wire import encode_base64
 from regulator.audit_store import AUDIT_NAME
-from regulator.database import DatabaseUnusable, open_database
+from regulator.database import DatabaseUnusable, find_copy, open_beside, open_database
 from regulator.mirror import read_tile
-from regulator.observer import DATABASE_NAME
 from regulator.report.model import BadReport, Period, Report, ReportCode, Scope
 
 NO_PACK: Final = ("NULL", "NULL")
@@ -126,10 +125,7 @@ def _time_of(connection: Connection, index: int) -> int:
 @contextmanager
 def _copy(folder: Path) -> Iterator[Connection]:
     """A read-only connection to the copy, which shows one committed state."""
-    path = folder / DATABASE_NAME
-    if not path.exists():
-        raise DatabaseUnusable(f"{path} is not there yet; run `regulator serve`")
-    with open_database(path, readers=True) as engine, engine.begin() as connection:
+    with open_database(find_copy(folder), readers=True) as engine, engine.begin() as connection:
         yield connection
 
 
@@ -139,7 +135,7 @@ def _read_audit(folder: Path) -> tuple[int, tuple[str, str]] | None:
     if not path.exists():
         return None
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with closing(open_beside(path)) as connection:
             row: Any = connection.execute("SELECT size, label FROM progress").fetchone()
     except sqlite3.DatabaseError as error:
         raise DatabaseUnusable(f"{path}: {error}") from None

@@ -19,8 +19,8 @@ from creditchain.ledger.tables import metadata
 from creditchain.tlog.checkpoint import Checkpoint, sign_checkpoint
 from creditchain.tlog.extract import MAGIC, ExtractReader, write_extract
 from creditchain.tlog.note import Signer
-from regulator.database import open_database
-from regulator.observer import DATABASE_NAME, open_observer, read_genesis
+from regulator.database import OBSERVER_NAME, open_database
+from regulator.observer import open_observer, read_genesis
 from regulator.reading import NothingToExport, export
 from tests.contract import town
 from tests.faults.ledger_feed import LedgerFeed
@@ -113,7 +113,7 @@ async def mirror(ledger: Ledger, folder: Path, start: int) -> bytes:
         observer, read_genesis(body), signers, LedgerFeed(ledger), processes=0
     ) as watching:
         await watching.follower.once()
-    with open_database(observer / DATABASE_NAME, readers=True) as engine:
+    with open_database(observer / OBSERVER_NAME, readers=True) as engine:
         assert export(engine, start, out)[0] == ledger.head().size
         with pytest.raises(NothingToExport):
             export(engine, ledger.head().size, io.BytesIO())

@@ -5,8 +5,9 @@ import pytest
 from creditchain.events.order import OrderPlaced
 from regulator.audit import AUDIT_RULES, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
-from regulator.auditing import OBSERVER_NAME, read_pack
+from regulator.auditing import read_pack
 from regulator.auditor import Auditor
+from regulator.database import OBSERVER_NAME
 from regulator.finding import FindingCode
 from tests.lying_hub.broken_law import (
     blind_to_withdrawal,

@@ -20,9 +20,8 @@ from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.merkle import leaf_hash
 from creditchain.tlog.proof import inclusion_root, prove_inclusion
 from regulator.analytics.session import Session
-from regulator.database import open_database
+from regulator.database import OBSERVER_NAME, open_database
 from regulator.mirror import CopyDamaged, read_tile
-from regulator.observer import DATABASE_NAME
 
 BODY_BYTES_MAX = 65_535
 """The largest body that a log may have."""
@@ -131,7 +130,7 @@ class Copy:
 @contextmanager
 def open_copy(folder: Path, session: Session) -> Iterator[Copy]:
     """The copy in one committed state; raises `DatabaseUnusable` and `CopyDamaged`."""
-    with open_database(folder / DATABASE_NAME, readers=True) as engine, engine.begin() as reading:
+    with open_database(folder / OBSERVER_NAME, readers=True) as engine, engine.begin() as reading:
         yield Copy(reading, session)
 
 

@@ -14,9 +14,10 @@ import pytest
 from creditchain.events.consent import ConsentGranted, ConsentRequested, ConsentWithdrawn, Terms
 from regulator.audit import AUDIT_RULES, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
-from regulator.auditing import OBSERVER_NAME, read_pack
+from regulator.auditing import read_pack
 from regulator.auditor import Auditor
 from regulator.cosign import MIRROR
+from regulator.database import OBSERVER_NAME
 from regulator.feed import Feed
 from tests.lying_hub.honest import SECTIONS, Consortium, HonestFeed, Purpose
 from tests.lying_hub.lies import AlteringBody, WithholdingBody, skip_the_law

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 from creditchain.events.membership import MemberWithdrawn
 from regulator.audit import AUDIT_RULES, BadPack, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
-from regulator.auditing import OBSERVER_NAME, auditing, read_pack
+from regulator.auditing import auditing, read_pack
 from regulator.auditor import Auditor
 from regulator.cli import app
 from regulator.config import GENESIS_NAME, make_observer
+from regulator.database import OBSERVER_NAME
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import TOLD
 from tests.unit.regulator.observing import observing

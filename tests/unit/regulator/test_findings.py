@@ -16,7 +16,8 @@ from regulator.auditing import read_pack
 from regulator.auditor import Auditor
 from regulator.cli import app
 from regulator.config import GENESIS_NAME, make_observer
-from regulator.findings import OBSERVER_NAME, FindingRegister, State, Wanted, title_of
+from regulator.database import OBSERVER_NAME
+from regulator.findings import FindingRegister, State, Wanted, title_of
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import TOLD
 from tests.unit.regulator.observing import observing

@@ -14,8 +14,7 @@ from creditchain.seal import Entry, Sealed, format_entry
 from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import leaf_hash
 from fixtures.stories.story import compose, read_story
-from regulator.database import open_database
-from regulator.observer import DATABASE_NAME
+from regulator.database import OBSERVER_NAME, open_database
 
 ORIGIN = "stories.example/1"
 VECTORS = [Path("fixtures/vectors") / name for name in ("events.json", "inspection.json")]
@@ -66,7 +65,7 @@ def vector_rows() -> list[Row]:
 def write_copy(folder: Path, rows: Sequence[Row], origin: str = ORIGIN) -> Path:
     """An observer's folder whose copy has these entries; a copy that is there is continued."""
     folder.mkdir(exist_ok=True)
-    with open_database(folder / DATABASE_NAME) as engine, engine.begin() as connection:
+    with open_database(folder / OBSERVER_NAME) as engine, engine.begin() as connection:
         execute = connection.exec_driver_sql
         there = execute("SELECT count(*) FROM entry").scalar_one()
         execute(
@@ -96,7 +95,7 @@ def write_copy(folder: Path, rows: Sequence[Row], origin: str = ORIGIN) -> Path:
 
 def erase_bodies(folder: Path, indexes: Iterable[int], by: int | None) -> None:
     """The copy no longer has these bodies; `by` is the entry that says so."""
-    with open_database(folder / DATABASE_NAME) as engine, engine.begin() as connection:
+    with open_database(folder / OBSERVER_NAME) as engine, engine.begin() as connection:
         for index in indexes:
             connection.exec_driver_sql("UPDATE entry SET body = NULL WHERE idx = ?", (index,))
             connection.exec_driver_sql(

@@ -10,7 +10,7 @@ import pytest
 from regulator.analytics import export
 from regulator.analytics.export import AnalyticsUnusable, refreshed
 from regulator.analytics.session import open_session
-from regulator.database import open_database
+from regulator.database import DatabaseUnusable, open_database
 from regulator.mirror import CopyDamaged
 from tests.unit.regulator.analytics.copies import (
     Row,
@@ -149,7 +149,7 @@ def test_the_room_of_a_killed_session_is_cleared_and_a_live_one_is_not(
 
 
 def test_nothing_to_export_is_said(tmp_path: Path) -> None:
-    with pytest.raises(AnalyticsUnusable, match="regulator serve"), refreshed(tmp_path):
+    with pytest.raises(DatabaseUnusable, match="regulator serve"), refreshed(tmp_path):
         pass
 
 

@@ -8,8 +8,9 @@ from creditchain.events.codes import Section
 from creditchain.events.objection import ObjectionRaised
 from regulator.audit import AUDIT_RULES, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
-from regulator.auditing import OBSERVER_NAME, read_pack
+from regulator.auditing import read_pack
 from regulator.auditor import Auditor
+from regulator.database import OBSERVER_NAME
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.unit.regulator.observing import observing
 
