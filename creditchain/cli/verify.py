@@ -177,6 +177,8 @@ def _judge(as_json: bool, verdict: Verdict) -> NoReturn:
             shown = "verified: tiles and entries; no body could be read"
         if verdict.facts.get("foundingPinned") is verdict.facts.get("policyPinned") is False:
             shown = "agrees with its own founding: compare that with the one you were given"
+        if verdict.ok and verdict.facts.get("cover") == "OTHER":
+            typer.echo("cover.html is its maker's own page: it says what was not verified here")
         typer.echo(f"{verdict.what}: {shown if verdict.ok else 'NOT VERIFIED'}")
     raise typer.Exit(0 if verdict.ok else REFUSED)
 

@@ -110,6 +110,10 @@ def verify_members(members: Mapping[str, bytes], pins: Pins) -> Verdict:
         verdict.facts = judged.to_json()
         ours = verifier_members()
         verdict.facts["verifiers"] = "OURS" if ours.items() <= members.items() else "OTHER"
+        # What does not hold is not told as a story.
+        verdict.facts["cover"] = (
+            "OTHER" if verdict.problems else _whose_cover(judged, manifest, members)
+        )
     return verdict
 
 
@@ -145,6 +149,19 @@ def _judge_events(
         walk.take(listed, members.get(body_name(listed.index)), proof)
     walk.close()
     return judged
+
+
+def _whose_cover(judged: Judged, manifest: Manifest, members: Mapping[str, bytes]) -> str:
+    """OURS: the cover says what these events show, in this release's words; else OTHER.
+
+    It is what people read, and its maker may sign any page.
+    """
+    made_of: Judged | None = judged
+    if judged.pins != UNPINNED:
+        # A maker knows no pins.
+        made_of = _judge_events(manifest, members, UNPINNED, Verdict("evidence"))
+    assert made_of is not None, "what agrees with pins agrees with itself"
+    return "OURS" if render_cover(made_of).encode("utf-8") == members[COVER] else "OTHER"
 
 
 class _Walk:

@@ -87,7 +87,7 @@ def test_two_verifiers_print_the_same_facts(good: Path):
     verdict = verify_bundle(good)
     assert verdict.problems == []
     facts = verdict.to_json()
-    assert facts.pop("verifiers") == "OURS"
+    assert (facts.pop("verifiers"), facts.pop("cover")) == ("OURS", "OURS")
     ran = run_script(str(good), "--json")
     assert (ran.returncode, json.loads(ran.stdout)) == (0, facts)
     assert (facts["makerIsRegulator"], facts["quorum"], facts["unshown"]) == (True, True, [])
@@ -330,6 +330,17 @@ def test_other_verifiers_in_it_are_told():
     changed = complete(open_members(MEMBERS), members, key)
     verdict = verify_members(changed, UNPINNED)
     assert (verdict.ok, verdict.facts["verifiers"]) == (True, "OTHER")
+
+
+def test_a_cover_that_tells_another_story_is_told():
+    members = {n: d for n, d in MEMBERS.items() if not n.startswith("manifest.")}
+    members["cover.html"] = members["cover.html"].replace(b"The order was placed", b"Nothing was")
+    assert members["cover.html"] != MEMBERS["cover.html"]
+    changed = complete(open_members(MEMBERS), members, Town().consortium.regulator.key)
+    for pins in (UNPINNED, Pins(FOUNDING)):
+        assert verify_members(MEMBERS, pins).facts["cover"] == "OURS"
+        verdict = verify_members(changed, pins)
+        assert (verdict.ok, verdict.facts["cover"]) == (True, "OTHER")
 
 
 def test_what_does_not_verify_has_no_cover():
@@ -598,7 +609,7 @@ def test_the_page_verifies_as_the_others_do(script: str, tab: Browser, good: Pat
     tab.open(ASSETS / "verify.html", script)
     result, facts = judged_by(tab, good)
     ours = verify_bundle(good).to_json()
-    del ours["verifiers"]
+    del ours["verifiers"], ours["cover"]
     assert (result, facts) == ("unpinned", ours)
     tab.type("#founding", b64u(FOUNDING))
     tab.until("document.body.dataset.result === 'verified'")
