@@ -201,16 +201,19 @@ def examine_records(
     """What is wrong with the next records, and the last one read; None after the end.
 
     Only their form is judged, and that a key's record has that key: `regulator check` replays.
+    `size` is what the tree had at least; the copy may have grown since, and records with it, so how
+    far it goes is read in the same statement as they are.
     """
     rows = connection.exec_driver_sql(
-        "SELECT kind, id, json, changed_index FROM record WHERE (kind, id) > (?, ?) "
-        "ORDER BY kind, id LIMIT ?",
+        "SELECT kind, id, json, changed_index, (SELECT max(idx) FROM entry) FROM record "
+        "WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT ?",
         (*after, RECORDS_READ),
     ).fetchall()
     found = []
-    for kind, id_, text, index in rows:
-        if not _is_record(kind, id_, text) or not 0 <= index < size:
-            place = index if 0 <= index < size else 0
+    for kind, id_, text, index, newest in rows:
+        held = max(size, (-1 if newest is None else newest) + 1)
+        if not _is_record(kind, id_, text) or not 0 <= index < held:
+            place = index if 0 <= index < held else 0
             found.append(Damage("record", place, f"{kind} {id_} is none"))
     return found, (rows[-1][0], rows[-1][1]) if len(rows) == RECORDS_READ else None
 

@@ -7,7 +7,7 @@ import pytest
 
 from creditchain.tlog.merkle import leaf_hash
 from regulator.cosign import MIRROR, WITNESS
-from regulator.damage import _named
+from regulator.damage import _named, examine_records
 from regulator.scrub import ASK_SECONDS, Scrub
 from tests.lying_hub.honest import Consortium, HonestFeed, Log
 from tests.unit.regulator.observing import found, observing
@@ -61,6 +61,21 @@ async def test_an_honest_copy_is_whole_round_after_round(copied):
         assert await scrub.step() == []
     assert found(observer.reader_engine) == []
     assert walked(observer) == (1, 2)
+
+
+async def test_records_of_entries_copied_while_the_scrub_reads_are_not_damaged(copied):
+    consortium, observer, *_ = copied
+    before = consortium.log.size
+    consortium.play(20)
+    consortium.log.publish()
+    await observer.follower.once()
+    with observer.reader_engine.begin() as connection:
+        read, after = [], ("", "")
+        while after is not None:
+            damaged, after = examine_records(connection, before, after)
+            read += damaged
+    assert read == []
+    assert observer.follower.cosigner.mirror.size > before
 
 
 def walked(observer):
