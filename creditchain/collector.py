@@ -228,6 +228,9 @@ class Collector:
             pushed = await self._push_safely(client, cosigner, standing.size, head)
             if pushed.result in (Result.COSIGNED, Result.BEHIND):
                 standing.size = pushed.size or 0
+            if standing.size > head.size:
+                # It read a newer checkpoint of ours by itself while this one was under way.
+                head = self._log.head()
             if pushed.result is not Result.BEHIND:
                 break
         standing.result, standing.problem = pushed.result, pushed.problem
@@ -298,9 +301,10 @@ class Collector:
             return await self._keep(cosigner, head.size, note, body)
         if status == 409 and kind == SIZE_CONTENT_TYPE:
             theirs = _parse_size(body)
-            if theirs > head.size:
+            newest = self._log.head().size
+            if theirs > newest:
                 return Pushed(
-                    Result.AHEAD, theirs, f"it has cosigned {theirs} entries, not {head.size}"
+                    Result.AHEAD, theirs, f"it has cosigned {theirs} entries, the log has {newest}"
                 )
             if theirs == old:
                 raise BadAnswer("it contradicts the size that it names itself")

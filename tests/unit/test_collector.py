@@ -323,10 +323,27 @@ async def test_a_log_that_went_back_is_named_until_it_has_caught_up():
         await until(lambda: waits.seconds)
         standing = collector.standings["witness"]
         assert standing.result is Result.AHEAD
-        assert standing.problem == "it has cosigned 7 entries, not 5"
+        assert standing.problem == "it has cosigned 7 entries, the log has 5"
         peer.head = (5, log.edge.root())
         await until(lambda: log.kept)
     assert set(waits.seconds) == {30.0}
+
+
+async def test_a_cosigner_that_read_a_newer_checkpoint_by_itself_is_shown_that_one_at_once():
+    log = SmallLog(5)
+    peer = WitnessPeer("witness", LOG_SIGNER.verifier)
+
+    def meanwhile() -> Response:
+        log.append(2)
+        peer.head = (7, log.edge.root())
+        return PlainTextResponse("7\n", 409, {"content-type": SIZE_CONTENT_TYPE})
+
+    peer.faults = [meanwhile]
+    async with peer.serving(), collecting(log, peer.cosigner) as (collector, waits):
+        await until(lambda: log.kept)
+        assert collector.standings["witness"].result is Result.COSIGNED
+    assert_cosigned(log, peer, 7)
+    assert waits.seconds == []
 
 
 async def test_a_cosigner_that_does_not_know_the_log_is_named():
