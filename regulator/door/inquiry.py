@@ -194,17 +194,17 @@ class Inquiry:
         if after is not None:
             source, _, number = self._rooms.cursors.open(listing, after).partition(":")
             place = (int(source), int(number))
-        state = filters.get("state")
+        state = None if filters.get("state") is None else State(filters["state"])
         wanted = Wanted(
             code=filters.get("code"),
             severity=None if filters.get("severity") is None else str(filters["severity"]),
             member=filters.get("member"),
-            state=None if state is None else State(state),
             after=place,
         )
-        found = self._register().read(wanted, count + 1)
-        rows = [(f"{one.place[0]}:{one.place[1]}", one) for one in found]
-        return self._page(listing, rows, count, after, None)
+        found, horizon = looking.find_findings(self._register(), wanted, state, count + 1)
+        rows = [(_finding_place(one), one) for one in found]
+        last = None if horizon is None else _finding_place(horizon)
+        return self._page(listing, rows, count, after, last)
 
     def finding(self, id: str) -> Registered | None:
         """The finding of this id, if there is one."""
@@ -348,6 +348,10 @@ def _portions(ids: Sequence[Any]) -> Iterable[Sequence[Any]]:
 
 def _marks(values: Sequence[Any]) -> str:
     return ",".join("?" * len(values))
+
+
+def _finding_place(finding: Registered) -> str:
+    return f"{finding.place[0]}:{finding.place[1]}"
 
 
 def _run_place(run: Run) -> str:

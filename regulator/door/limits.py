@@ -20,6 +20,9 @@ ROWS_LOOKED_AT: Final = 100_000
 """Rows that one page looks through for those it wants; they are read in a quarter of a second. A
 page that found too few says where to go on."""
 
+FINDINGS_LOOKED_AT: Final = 10_000
+"""Findings that one page looks through for those in a state."""
+
 IDS_AT_ONCE: Final = 500
 """Ids in one statement; more are asked for in several."""
 

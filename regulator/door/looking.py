@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -17,7 +18,9 @@ from creditchain.events import parse_time
 from creditchain.rulebook.record import Record
 from creditchain.rulebook.record_json import record_from_json
 from regulator.door.entry import COLUMNS, LoggedEntry
-from regulator.door.limits import ROWS_LOOKED_AT
+from regulator.door.limits import FINDINGS_LOOKED_AT, ROWS_LOOKED_AT
+from regulator.findings import PAGE_MAX as REGISTER_PAGE
+from regulator.findings import FindingRegister, Registered, State, Wanted
 
 STEP_ROWS: Final = 5_000
 """Rows of records looked through in one statement; most pages need one."""
@@ -112,6 +115,25 @@ def find_entries(
     )
     rows = connection.exec_driver_sql(query, (*span, *values, most))
     return [LoggedEntry.of_row(row) for row in rows]
+
+
+def find_findings(
+    register: FindingRegister, wanted: Wanted, state: State | None, most: int
+) -> tuple[list[Registered], Registered | None]:
+    """Up to `most` findings in a state, and the last one looked at if there is more beyond it."""
+    if state is None:
+        return register.read(wanted, most), None
+    # How far a finding has come is not where it lies, so it is not asked for there.
+    found: list[Registered] = []
+    last: Registered | None = None
+    for _ in range(0, FINDINGS_LOOKED_AT, REGISTER_PAGE):
+        some = register.read(wanted, REGISTER_PAGE)
+        found += [one for one in some if one.state is state]
+        if len(some) < REGISTER_PAGE or len(found) >= most:
+            return found[:most], None
+        last = some[-1]
+        wanted = replace(wanted, after=last.place)
+    return found, last
 
 
 def _pair(name: str, value: str) -> str:

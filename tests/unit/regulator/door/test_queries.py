@@ -329,6 +329,20 @@ async def test_findings_come_with_their_state_and_what_they_cite(world: World):
         assert [one["code"] for one in found] == codes, filters
 
 
+async def test_findings_in_a_rare_state_are_found_page_by_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(looking, "REGISTER_PAGE", 1)
+    monkeypatch.setattr(looking, "FINDINGS_LOOKED_AT", 2)
+    first = (await world.ask(FINDINGS, state="ASKED"))["findings"]
+    assert (first["nodes"], first["pageInfo"]["hasNextPage"]) == ([], True)
+    assert [one["code"] for one in await every(world, FINDINGS, "findings", state="ASKED")] == [
+        RULE
+    ]
+    opened = await every(world, FINDINGS, "findings", state="OPEN", first=1)
+    assert [one["code"] for one in opened] == ["STALE_CHECKPOINT", "LAW_BROKEN"]
+
+
 async def test_a_case_shows_its_looks(world: World):
     query = (FOLDER / "Case.graphql").read_text(encoding="utf-8")
     case = (await world.ask(query, id=world.case))["case"]
