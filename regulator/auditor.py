@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from creditchain.events import b64u, parse_event_object, unb64u
-from creditchain.seal import parse_entry
+from creditchain.events import b64u
+from creditchain.seal import parse_entry, read_body
 from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import leaf_hashes_of
 from regulator.audit import AUDIT_RULES, Audit, AuditFinding, Pack, Rule, Said
@@ -232,15 +231,5 @@ def _is_audit_of(progress: AuditProgress, observer_path: Path) -> bool:
 
 def read_said(index: int, at: int, commitment: str, body: bytes) -> Said:
     """The event in a body that integrity has verified."""
-    value = json.loads(body)
-    event = parse_event_object(value["event"])
-    proof = value["proof"]
-    kid = proof["kid"] if isinstance(proof, dict) else _kid_of(proof.partition("..")[0])
+    event, kid = read_body(body)
     return Said(index, at, commitment, event.id, event.by, event.signed_at, kid, event.body)
-
-
-# One header for each key; a few thousand keys cover the signers of a busy hour.
-@lru_cache(maxsize=8192)
-def _kid_of(header: str) -> str:
-    kid: str = json.loads(unb64u(header))["kid"]
-    return kid

@@ -16,11 +16,10 @@ time went back still takes effect, since its event may be lawful.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u, parse_time, unb64u
+from creditchain.events import TYPE_OF, Event, MalformedEvent, PublicKey, b64u
 from creditchain.events.codes import KeyUse
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import BodyErased
@@ -46,8 +45,6 @@ _FAULTS = {
 }
 
 _KEPT_TYPES = frozenset(TYPE_OF[type_] for type_ in NEVER_ERASED)
-
-_ENTRY = re.compile(rb'\{"at":"([0-9TZ:.-]{24})","body":"([A-Za-z0-9_-]{43})"\}')
 
 # Whose events carry keys: all others need not be looked at.
 _KEY_CARRIERS = frozenset(
@@ -140,9 +137,10 @@ def read_package(
 
 def _read_one(entry: bytes, body: bytes, find: FindKey) -> tuple[Opened, Claim | None]:
     try:
-        at, commitment = _read_entry(entry)
+        read = parse_entry(entry)
     except MalformedEvent as error:
         return Opened(None, b"", None, None, FindingCode.ENTRY_MALFORMED, str(error)), None
+    at, commitment = read.at, read.commitment
     if not body:
         return Opened(at, commitment, None, None, None, ""), None
     if hashlib.sha256(body).digest() != commitment:
@@ -287,19 +285,3 @@ def keys_in(event: Event) -> Iterator[PublicKey]:
 def _learn(event: Event, keys: Keys) -> None:
     for key in keys_in(event):
         keys.learn(key)
-
-
-def _read_entry(entry: bytes) -> tuple[int, bytes]:
-    """(at, commitment) of an entry; raises MalformedEvent.
-
-    What is in the one canonical spelling needs no JSON parser, and everything honest is.
-    """
-    match = _ENTRY.fullmatch(entry)
-    if match is not None:
-        try:
-            # Either has one spelling of each value, so the whole has.
-            return parse_time(match[1].decode()), unb64u(match[2].decode())
-        except ValueError as error:
-            raise MalformedEvent("", str(error)) from None
-    parsed = parse_entry(entry)
-    return parsed.at, parsed.commitment
