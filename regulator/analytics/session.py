@@ -68,9 +68,11 @@ class Session:
         self.base = base
         self.origin = origin
         self.size = size
+        self._is_reading = False
 
     def rows(self, query: str, parameters: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a query; raises `duckdb.Error`."""
+        """All rows of a query; raises `duckdb.Error`. What was asked before is over then."""
+        self._end_reading()
         return self.base.execute(query, parameters).fetchall()
 
     def ask(self, text: str) -> duckdb.DuckDBPyConnection:
@@ -86,9 +88,22 @@ class Session:
                 raise NotAQuery(
                     "only queries are run here: SELECT, FROM, WITH, DESCRIBE, SUMMARIZE"
                 )
-        for statement in statements:
-            self.base.execute(statement)
+        # A query may hold what writes: WITH a AS (INSERT ...), which would make findings up here.
+        self._end_reading()
+        self.base.execute("BEGIN TRANSACTION READ ONLY")
+        self._is_reading = True
+        try:
+            for statement in statements:
+                self.base.execute(statement)
+        except duckdb.Error:
+            self._end_reading()
+            raise
         return self.base
+
+    def _end_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self.base.execute("ROLLBACK")
 
     def one(self, query: str, parameters: Sequence[object] | None = None) -> tuple[Any, ...]:
         """The one row of a query that has one."""

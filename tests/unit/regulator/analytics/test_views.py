@@ -220,6 +220,8 @@ def test_a_session_reads_nothing_else_and_writes_nothing(tmp_path: Path) -> None
             f"SELECT * FROM '{outside}'",
             f"SELECT * FROM read_text('{folder / 'observer.db'}')",
             "SELECT * FROM glob('/*')",
+            "WITH a AS (INSERT INTO log SELECT * FROM log RETURNING *) SELECT * FROM a",
+            "WITH a AS (DELETE FROM integrity_finding RETURNING *) SELECT * FROM a",
             f"SELECT * FROM enable_logging(storage='file', storage_path='{tmp_path / 'log'}')",
         ):
             with pytest.raises(duckdb.Error):
