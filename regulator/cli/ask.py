@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from regulator.cli.running import HERE, NO_ANSWER, UNFIT, Folder, fail, load, print_json
+from creditchain.cli.words import ProfileName
+from regulator.cli.running import HERE, NO_ANSWER, UNFIT, Folder, fail, load, own_url, print_json
 
 if TYPE_CHECKING:
     from creditchain.client.signer import Signer
@@ -27,12 +28,7 @@ def ask(
         ),
     ],
     variables: Annotated[str, typer.Option(help="Its variables, as a JSON object.")] = "{}",
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile", "-p", help="The officer's profile.", envvar="CREDITCHAIN_PROFILE"
-        ),
-    ] = None,
+    profile: ProfileName = None,
     url: Annotated[
         str | None, typer.Option(help="Where the observer is; the one of --data if left out.")
     ] = None,
@@ -61,8 +57,7 @@ def ask(
 def _observer_of(data: Path) -> tuple[str, str]:
     """Address and name of the observer that runs in this folder."""
     config = load(data)
-    host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{config.port}", config.name
+    return own_url(config), config.name
 
 
 def _signer(profile: str | None) -> Signer:

@@ -11,16 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from regulator.cli.running import UNFIT, AsJson, fail, print_json
+from creditchain.cli.words import ProfileName, code_of
+from regulator.cli.running import AsJson, print_json
 
 case_app = typer.Typer(
     name="case", help="Inspections, and the looks within them.", no_args_is_help=True
 )
 
-ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", "-p", help="The officer's profile.", envvar="CREDITCHAIN_PROFILE"),
-]
 CaseId = Annotated[str, typer.Argument(help="The case's id.")]
 
 
@@ -41,7 +38,7 @@ def open_case(
     from creditchain.events.inspection import CaseOpened
 
     body = CaseOpened(
-        notice, member, _code(CaseMatter, matter), tuple(sorted(finding)) if finding else None
+        notice, member, code_of(CaseMatter, matter), tuple(sorted(finding)) if finding else None
     )
     say(profile, as_json, body)
 
@@ -75,7 +72,7 @@ def resolve(
     look = IdentitiesResolved(
         case,
         tuple(sorted(subjects)),
-        _code(LookGround, ground),
+        code_of(LookGround, ground),
         tuple(sorted(objection)) if objection else None,
     )
 
@@ -108,10 +105,3 @@ def close_case(case: CaseId, profile: ProfileName = None, as_json: AsJson = Fals
     from creditchain.events.inspection import CaseClosed
 
     say(profile, as_json, CaseClosed(case))
-
-
-def _code(kind: Any, value: str) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        fail(UNFIT, f"{value} is none of {', '.join(kind)}")

@@ -12,16 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
+from creditchain.cli.words import ProfileName, code_of
 from regulator.cli.running import HERE, UNFIT, AsJson, Folder, copy_in, fail, load, print_json
 
 findings_app = typer.Typer(
     name="findings", help="What was found, and how far each finding has come.", no_args_is_help=True
 )
 
-ProfileName = Annotated[
-    str | None,
-    typer.Option("--profile", "-p", help="The officer's profile.", envvar="CREDITCHAIN_PROFILE"),
-]
 FindingId = Annotated[str, typer.Argument(help="The finding's id.")]
 
 
@@ -35,25 +32,25 @@ def list_findings(
     as_json: AsJson = False,
 ) -> None:
     """Show the register; with --json one finding a line, evidence and all."""
+    from creditchain.events.codes import Severity
+    from regulator.finding import ABOUT_OURSELVES
     from regulator.findings import PAGE_MAX, State, Wanted, title_of
 
-    try:
-        wanted_state = None if state is None else State(state)
-    except ValueError:
-        fail(UNFIT, f"{state} is none of {', '.join(State)}")
+    wanted_severity = None if severity is None else code_of(Severity, severity).value
+    wanted_state = None if state is None else code_of(State, state)
     register, after, count = _register(data), (-1, -1), 0
     while True:
-        wanted = Wanted(code, severity, member, wanted_state, after=after)
+        wanted = Wanted(code, wanted_severity, member, wanted_state, after=after)
         found = register.read(wanted)
         for one in found:
             if as_json:
                 typer.echo(json.dumps(one.to_json(), ensure_ascii=False, sort_keys=True))
                 continue
-            where = "" if one.index is None else f"entry {one.index}"
-            who = one.member or "the hub"
+            where = "" if one.index is None else f", entry {one.index}"
+            who = one.member or ("ourselves" if one.code in ABOUT_OURSELVES else "the hub")
             unsure = "" if one.certain else " (uncertain)"
             typer.echo(f"{one.id}  {one.code:<5} {one.severity:<6} {one.state.value:<8} {who}")
-            typer.echo(f"    {title_of(one.code)[0]}, {where}{unsure}")
+            typer.echo(f"    {title_of(one.code)[0]}{where}{unsure}")
         count += len(found)
         if len(found) < PAGE_MAX:
             break
@@ -133,11 +130,7 @@ def close_finding(
     from creditchain.events.codes import FindingOutcome
     from creditchain.events.finding import FindingClosed
 
-    try:
-        body = FindingClosed(asked, FindingOutcome(outcome))
-    except ValueError:
-        fail(UNFIT, f"{outcome} is none of {', '.join(FindingOutcome)}")
-    say(profile, as_json, body)
+    say(profile, as_json, FindingClosed(asked, code_of(FindingOutcome, outcome)))
 
 
 def _register(data: Any) -> Any:

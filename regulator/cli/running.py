@@ -42,6 +42,12 @@ def load(data: Path) -> Any:
         fail(UNFIT, str(error))
 
 
+def own_url(config: Any) -> str:
+    """Where the observer with these settings answers, seen from this machine."""
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
+
+
 def copy_in(folder: Path) -> Path:
     """The observer's copy in its folder; ends the program while there is none."""
     from regulator.database import DatabaseUnusable, find_copy

@@ -18,6 +18,7 @@ from regulator.cli.running import (
     Folder,
     fail,
     load,
+    own_url,
     print_json,
     run_work,
 )
@@ -86,8 +87,7 @@ async def _ask(config: Any, contents: Sequence[bytes]) -> list[dict[str, Any]]:
 
     from regulator.config import BadConfig
 
-    host = "127.0.0.1" if config.host in ("0.0.0.0", "") else config.host  # noqa: S104
-    url = f"http://{f'[{host}]' if ':' in host else host}:{config.port}/submit"
+    url = f"{own_url(config)}/submit"
     documents = [base64.b64encode(raw).decode() for raw in contents]
     problem = ""
     try:

@@ -136,8 +136,11 @@ def test_the_commands_list_and_show_it(watched: Watched):
     assert "Order without a valid consent" in run.stdout
     run = runner.invoke(app, ["findings", "show", told["id"], *data])
     assert f"regulator audit --json --from {told['index']}" in run.stdout
-    run = runner.invoke(app, ["findings", "list", *data, "--state", "LOST"])
-    assert run.exit_code == 2
+    run = runner.invoke(app, ["findings", "list", *data, "--severity", "high", "--state", "open"])
+    assert told["id"] in run.stdout
+    for option, nonsense in (("--state", "LOST"), ("--severity", "DIRE")):
+        run = runner.invoke(app, ["findings", "list", *data, option, nonsense])
+        assert (run.exit_code, f"{nonsense!r} is not one of" in run.stderr) == (2, True)
     run = runner.invoke(app, ["findings", "show", "A" * 43, *data])
     assert run.exit_code == 2
     assert "there is no finding" in run.stderr
