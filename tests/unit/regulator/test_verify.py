@@ -184,7 +184,8 @@ def test_growth_is_judged_by_the_tiles_that_are_named_for_it(old, new):
 
 
 @pytest.mark.parametrize(
-    "new", [1, 2, 255, 256, 257, 300, 512, 513, 65_536, 66_000, 131_072, 2**24 + 70_000]
+    "new",
+    [1, 2, 255, 256, 257, 300, 512, 513, 65_536, 66_000, 131_072, 2**24 + 70_000, 2**25 + 70_000],
 )
 def test_the_tiles_that_are_named_are_those_that_are_read(new: int) -> None:
     uniform = UniformTiles(new)
