@@ -1,7 +1,9 @@
 """One step of the audit: who is woken, who judges, and what a finding cites."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from regulator.audit import (
     WakeUp,
 )
 from regulator.audit.history import Member
-from regulator.audit.rule import ENTRIES_CITED_MAX, Due, NoLimits, View, codes, limit
+from regulator.audit.rule import ENTRIES_CITED_MAX, Due, NoLimits, View, codes, limit, one_of
 from tests.stories.audited import default_pack
 
 Judge = Callable[[View, Said, Any], Iterator[Concern]]
@@ -262,7 +264,11 @@ def test_a_limit_has_bounds_and_a_unit() -> None:
     assert dict(limit(1, 9, "ms").metadata) == {"low": 1, "high": 9, "unit": "ms"}
     assert dict(limit(0, INTEGER_MAX, "").metadata)["high"] == INTEGER_MAX
     assert dict(limit(5, 5, "").metadata)["low"] == 5
-    assert dict(codes(4).metadata) == {"most": 4}
+    listed = codes(4, "A+", "letter A").metadata
+    assert (listed["most"], listed["form"].pattern, listed["what"]) == (4, "A+", "letter A")
+    assert re.fullmatch(one_of(Severity), "HIGH")
+    assert not re.fullmatch(one_of(Severity), "HIGHEST")
+    assert re.fullmatch(one_of(StrEnum("Dotted", {"ONE": "a.b"})), "axb") is None
     for low, high in ((-1, 5), (6, 5), (0, INTEGER_MAX + 1)):
         with pytest.raises(AssertionError):
             limit(low, high, "ms")
