@@ -1,4 +1,4 @@
-"""6. Questions over a million orders: the export of the copy, the monthly statistics, a report.
+"""8. Questions over a million orders: the export of the copy, the monthly statistics, a report.
 
 The statistics and the report run over a synthetic export (`synthetic_copy`), since a year of a
 million orders takes hours to sign; what they read is laid out as a real one. The export itself is
@@ -78,8 +78,8 @@ def measure(bench: Bench) -> Measured:
     return Measured(
         tuple(figures),
         (
-            "6: over a synthetic export in the real layout; sessions have 1 GiB and every core.",
-            "6: the report as a value, without the printing, which does not grow with the log.",
+            "8: over a synthetic export in the real layout; sessions have 1 GiB and every core.",
+            "8: the report as a value, without the printing, which does not grow with the log.",
         ),
     )
 
@@ -97,7 +97,7 @@ def _export(bench: Bench, orders: int) -> Figure:
     size = _mib(folder / FOLDER_NAME) * 2**20 / entries
     bench.tell(f"export: {spread(cpu, 1)} us CPU and {size:.0f} bytes for each entry")
     return Figure(
-        6,
+        8,
         f"export of the copy to Parquet, {entries:,} entries, CPU each",
         f"{spread(cpu, 1)} us",
         f"{size:.0f} bytes each on disk",
