@@ -63,16 +63,16 @@ def measure(bench: Bench) -> Measured:
     for name, query in STATISTICS:
         taken = _timed(bench.extent.runs, partial(_ask, folder, query))
         slowest = max(slowest, median(taken))
-        figures.append(Figure(6, f"   {name}", f"{spread(taken, 2)} s"))
+        figures.append(Figure(8, f"   {name}", f"{spread(taken, 2)} s"))
         bench.tell(f"{name}: {spread(taken, 2)} s")
     what = f"slowest monthly statistic, {size:,} entries"
     held = slowest <= STATISTICS_S
-    figures.insert(1, Figure(6, what, f"{slowest:.2f} s", "", "", f"<= {STATISTICS_S:.0f} s", held))
+    figures.insert(1, Figure(8, what, f"{slowest:.2f} s", "", "", f"<= {STATISTICS_S:.0f} s", held))
     taken = _timed(bench.extent.runs, partial(_report, folder, size))
     bench.tell(f"daily report: {spread(taken, 2)} s")
     held = median(taken) <= REPORT_S
     figures.append(
-        Figure(6, f"daily report (L1), {size:,} entries", f"{spread(taken, 2)} s", "",
+        Figure(8, f"daily report (L1), {size:,} entries", f"{spread(taken, 2)} s", "",
                "", f"<= {REPORT_S:.0f} s", held)
     )  # fmt: skip
     return Measured(
