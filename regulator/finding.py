@@ -26,6 +26,7 @@ class FindingCode(StrEnum):
     HEAD_WITHHELD = "HEAD_WITHHELD"
     RECEIPT_DENIED = "RECEIPT_DENIED"
     STALE_CHECKPOINT = "STALE_CHECKPOINT"
+    TIME_AHEAD = "TIME_AHEAD"
     # What the hub serves is not what it signed.
     TILE_MISMATCH = "TILE_MISMATCH"
     ENTRY_MISMATCH = "ENTRY_MISMATCH"

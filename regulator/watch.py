@@ -5,7 +5,8 @@ Every look asks the hub for its checkpoint and for one bundle of bodies, so that
 them are seen again. Who is accused:
 
 - the hub, for sure: what it serves and what it does not, as the log itself says it should;
-- the hub, in doubt (`certain` false): silence, for the line may be cut, or ours may be;
+- the hub, in doubt (`certain` false): silence, for the line may be cut, or ours may be; a time that
+  has not come, for our clock may be wrong;
 - ourselves: lag, whatever its reason, unless it is the hub that keeps us waiting.
 
 A fault is not a finding. Silence is one only when it has lasted as long as a checkpoint may be old.
@@ -14,14 +15,17 @@ A fault is not a finding. Silence is one only when it has lasted as long as a ch
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from creditchain.events import format_time
+from creditchain.events import MalformedEvent, format_time
+from creditchain.seal import parse_entry
 from creditchain.tlog.note import BadNote, open_note
 from regulator.cosign import WITNESS
 from regulator.feed import FeedFault
@@ -45,7 +49,7 @@ class Bounds:
     `withheld_after_s`: how long the hub may show us less than a member; `stale_after_s`: how old
     our cosignature on the checkpoint it serves may be, and how long it may be silent; `lag_after_s`
     is how long we may be behind what we were shown, `erased_after_s` how long a body that the log
-    says is erased may still be served.
+    says is erased may still be served; `ahead_s` how far the log's time may lie before our clock.
     """
 
     every_s: float = 30.0
@@ -54,6 +58,7 @@ class Bounds:
     stale_after_s: float = 7_200.0
     lag_after_s: float = 3_600.0
     erased_after_s: float = 600.0
+    ahead_s: float = 300.0
 
 
 @dataclass(slots=True)
@@ -89,6 +94,7 @@ class Watch:
         self._bounds = bounds
         self._clock = clock
         self._since = Since()
+        self._is_ahead = False
         self._heard_at = self._fit_since = clock()
         self._revisit = Revisit(self._follower, bounds.erased_after_s, clock=clock)
 
@@ -125,6 +131,7 @@ class Watch:
             await self._note_stale(note, head, now)
             await self._inbox.report_withheld(head, now - self._bounds.withheld_after_s)
         await self._note_lag(None if shown is None else shown[1], now)
+        await self._note_ahead(now)
         if shown is not None:
             await self._revisit.step(shown[1])
 
@@ -193,6 +200,27 @@ class Watch:
                 evidence: dict[str, str | int] = {"trusted": progress.trusted.note}
                 await self._keep(Finding(FindingCode.OBSERVER_LAG, None, detail, evidence))
 
+    async def _note_ahead(self, now: float) -> None:
+        """The log's time lies in the future: deadlines and consents would end before their time.
+
+        The members' own signatures tell soon, but what the operator signs alone has any time.
+        """
+        limit_ms = int((now + self._bounds.ahead_s) * 1000)
+        mirror = self._follower.cosigner.mirror
+        first = await self._follower.write(mirror.run, lambda one: _first_after(one, limit_ms))
+        if first is not None and not self._is_ahead:
+            index, at = first
+            detail = f"admitted at {format_time(at)}; it is {_time(now)}"
+            evidence: dict[str, str | int] = {
+                "at": at,
+                "clock": int(now * 1000),
+                "held": self._follower.progress().trusted.note,
+            }
+            await self._keep(
+                Finding(FindingCode.TIME_AHEAD, index, detail, evidence, certain=False)
+            )
+        self._is_ahead = first is not None
+
     async def _keep(self, finding: Finding) -> None:
         if await self._follower.write(self._follower.cosigner.mirror.find, finding):
             announce_findings([finding])
@@ -206,6 +234,28 @@ async def undisturbed(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         _log.warning("cannot watch", problem=str(getattr(error, "orig", error)))
     except Exception:  # noqa: BLE001 - one look may fail, the watch does not end
         _log.exception("a look of the watch failed")
+
+
+def _first_after(connection: Connection, limit_ms: int) -> tuple[int, int] | None:
+    """Index and time of the first entry admitted after a time; None if there is none.
+
+    Where time went back some other one; that it did is a finding of its own.
+    """
+    size, last_at = connection.exec_driver_sql("SELECT size, last_at FROM copy").one()
+    if last_at <= limit_ms:
+        return None
+
+    def at(index: int) -> int:
+        (entry,) = connection.exec_driver_sql(
+            "SELECT entry FROM entry WHERE idx = ?", (index,)
+        ).one()
+        try:
+            return parse_entry(entry).at
+        except MalformedEvent:
+            return 0
+
+    index = bisect_right(range(size - 1), limit_ms, key=at)
+    return index, at(index)
 
 
 def _time(at_s: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from creditchain.tlog.proof import prove_inclusion
 from creditchain.tlog.tile import BundlePath, Tile
@@ -24,13 +24,15 @@ from tests.lying_hub.refusals import refuse_unfairly
 class Told:
     """What a lie must give: exactly this finding, at this entry (None: it is about the tree).
 
-    `members` is what members hand in afterwards; `patience_s` how long the lie must last.
+    `members` is what members hand in afterwards; `patience_s` how long the lie must last; `certain`
+    whether there is no doubt who is wrong.
     """
 
     code: FindingCode
     index: int | None = None
     members: Sequence[bytes] = ()
     patience_s: float = 0.0
+    certain: bool = True
 
 
 class LyingHub(HonestFeed):
@@ -95,6 +97,10 @@ class LyingHub(HonestFeed):
     def backdate(self) -> Told:
         """An event is admitted with a time before the last entry's."""
         return self._told(lies.backdate, FindingCode.TIME_WENT_BACK)
+
+    def postdate(self) -> Told:
+        """The operator alone says that a month has passed, and lets an order lapse."""
+        return replace(self._told(lies.postdate, FindingCode.TIME_AHEAD), certain=False)
 
     def skip_the_law(self) -> Told:
         """An order without consent or ground is admitted."""

@@ -20,7 +20,13 @@ from creditchain.events.codes import (
 )
 from creditchain.events.erasure import BodyErased
 from creditchain.events.membership import MemberSuspended, MemberWithdrawn
-from creditchain.events.order import DeliveryDisputed, Ground, OrderAccepted, OrderPlaced
+from creditchain.events.order import (
+    DeliveryDisputed,
+    Ground,
+    OrderAccepted,
+    OrderLapsed,
+    OrderPlaced,
+)
 from creditchain.seal import (
     Entry,
     assemble,
@@ -44,6 +50,14 @@ def backdate(consortium: Consortium) -> int:
     consortium.at = parse_entry(consortium.log.entries[-1]).at - 1
     consortium.enrol()
     consortium.at = now
+    return consortium.log.size - 1
+
+
+def postdate(consortium: Consortium) -> int:
+    """An order lapses lawfully, at a time that has not come."""
+    order = consortium.place()
+    consortium.at += 30 * 86_400_000
+    consortium.admit(consortium.operator, OrderLapsed(order))
     return consortium.log.size - 1
 
 

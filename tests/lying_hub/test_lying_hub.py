@@ -57,7 +57,7 @@ async def test_a_lie_gives_exactly_its_finding(lie, tmp_path):
             now[0] += max(STEP_S, told.patience_s / 12)
         assert [
             (code, index, certain) for code, index, _, certain in found(observer.reader_engine)
-        ] == [(told.code, told.index, True)]
+        ] == [(told.code, told.index, told.certain)]
 
 
 async def test_the_two_checkpoints_of_two_members_are_the_evidence(tmp_path):
