@@ -179,13 +179,14 @@ class Auditor:
             if entry is None:
                 continue
             # Time that went back is integrity's finding; here it stands still.
-            at = max(at, entry.at)
+            timely, at = entry.at >= at, max(at, entry.at)
             commitment = b64u(entry.commitment)
             if body is None:
                 self._audit.pass_over()
-                found += step(idx, at, commitment, None)
+                found += step(idx, at, commitment, None, timely=timely)
                 continue
-            found += step(idx, at, commitment, read_said(idx, at, commitment, body))
+            said = read_said(idx, at, commitment, body)
+            found += step(idx, at, commitment, said, timely=timely)
         self._last_at = last_at
         return found
 

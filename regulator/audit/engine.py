@@ -108,14 +108,19 @@ class Audit:
                 by_type.setdefault(type_, []).append(rule)
         self._by_type: Mapping[type[Body], Sequence[Rule[Any]]] = by_type
         self._view = _View(facts, agenda, pack.almanac)
+        self._timely = True
 
-    def step(self, index: int, at: int, commitment: str, said: Said | None) -> list[AuditFinding]:
+    def step(
+        self, index: int, at: int, commitment: str, said: Said | None, *, timely: bool = True
+    ) -> list[AuditFinding]:
         """What the entry at `index`, admitted at `at`, gives; `said` is None for an unseen body.
 
         An entry that holds no event of anybody (a forged one) counts as an unseen body that takes
         no effect: pass None and leave `unseen` as it is; `pass_over` counts one. `at` never goes
-        back, whatever the log does.
+        back, whatever the log does; where it would have (not `timely`), what is found is in doubt,
+        because the log's time is.
         """
+        self._timely = timely
         assert said is None or said.at == at, "an event is said when its entry is admitted"
         found: list[AuditFinding] = []
         wake_up = self._agenda.take(at)
@@ -159,7 +164,7 @@ class Audit:
             (*entries, Cited(index, commitment)),
             concern.facts,
             # What an unseen body did could change any of it.
-            self.unseen == 0,
+            self.unseen == 0 and self._timely,
         )
 
 

@@ -28,7 +28,8 @@ class Cited(NamedTuple):
 class AuditFinding:
     """What a rule found at the entry `index`, admitted at `at`, ms.
 
-    `certain` is False when an earlier body was never seen, so that its effects are unknown.
+    `certain` is False when an earlier body was never seen, so that its effects are unknown, and
+    where the log's time had gone ahead and came back, so that nobody knows how late it was.
     """
 
     code: str
