@@ -11,8 +11,8 @@ from typing import Any, Final
 from regulator.audit.consent import CONSENT_RULES
 from regulator.audit.delivery import DELIVERY_RULES
 from regulator.audit.engine import Agenda, Audit, DictFacts, HeapAgenda, WakeUp
+from regulator.audit.fact import Facts
 from regulator.audit.finding import AuditFinding, Cited
-from regulator.audit.history import Facts
 from regulator.audit.log import LOG_RULES
 from regulator.audit.members import MEMBER_RULES
 from regulator.audit.pack import BadPack, Pack, parse_pack

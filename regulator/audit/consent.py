@@ -20,8 +20,8 @@ from creditchain.events.order import (
     OrderPlaced,
     ReportDelivered,
 )
+from regulator.audit.fact import Consent, Order, Product, SigningKey, proof_of
 from regulator.audit.grant import GRANT_RULES
-from regulator.audit.history import Consent, Order, Product, SigningKey, proof_of
 from regulator.audit.purpose import PURPOSE_RULES
 from regulator.audit.rule import (
     Concern,

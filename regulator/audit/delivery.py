@@ -20,7 +20,7 @@ from creditchain.events.order import (
     ReportDelivered,
 )
 from regulator.audit.almanac import DAY_MS, MINUTE_MS
-from regulator.audit.history import Batch, Order, Product
+from regulator.audit.fact import Batch, Order, Product
 from regulator.audit.rule import (
     Concern,
     Due,

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from creditchain.events import Body
+from regulator.audit.fact import KINDS, Facts, member_of
 from regulator.audit.finding import AuditFinding, Cited
-from regulator.audit.history import KINDS, Facts, member_of, take_in
+from regulator.audit.history import take_in
 from regulator.audit.pack import Pack
 from regulator.audit.rule import ENTRIES_CITED_MAX, Calendar, Concern, Due, Rule, Said
 

@@ -22,7 +22,7 @@ from creditchain.events.membership import MemberAdmitted, MemberKeyAdded
 from creditchain.events.officer import OfficerAppointed
 from creditchain.events.order import OrderPlaced
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Consent, Member, SigningKey
+from regulator.audit.fact import Consent, Member, SigningKey
 from regulator.audit.rule import (
     Concern,
     NoLimits,

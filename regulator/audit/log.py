@@ -16,7 +16,7 @@ from creditchain.events.erasure import ReportErased
 from creditchain.events.finding import FindingAsked
 from creditchain.events.inspection import CaseOpened, IdentitiesResolved
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Asked, Case, Order
+from regulator.audit.fact import Asked, Case, Order
 from regulator.audit.rule import (
     Concern,
     Due,

@@ -16,7 +16,7 @@ from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.enterprise import AuthoriserKeyRevoked
 from creditchain.events.membership import MemberAdmitted, MemberKeyAdded, MemberKeyRevoked
 from creditchain.events.officer import OfficerAppointed, OfficerDismissed
-from regulator.audit.history import Member, SigningKey
+from regulator.audit.fact import Member, SigningKey
 from regulator.audit.rule import (
     Concern,
     Due,

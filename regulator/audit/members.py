@@ -33,7 +33,7 @@ from creditchain.events.order import (
 from creditchain.events.product import ProductOffered
 from creditchain.events.records import RecordsCommitted
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Member, Order, Product
+from regulator.audit.fact import Member, Order, Product
 from regulator.audit.member_keys import KEY_RULES
 from regulator.audit.rule import (
     Concern,

@@ -16,7 +16,7 @@ from creditchain.events.membership import MemberWithdrawn
 from creditchain.events.officer import OfficerAppointed, OfficerDismissed
 from creditchain.events.order import OrderPlaced
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Enterprise, Officer
+from regulator.audit.fact import Enterprise, Officer
 from regulator.audit.rule import (
     ENTRIES_CITED_MAX,
     Concern,

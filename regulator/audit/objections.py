@@ -14,7 +14,7 @@ from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.events.order import ReportDelivered
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Batch, Member, Objection, Order
+from regulator.audit.fact import Batch, Member, Objection, Order
 from regulator.audit.rule import (
     Concern,
     Due,

@@ -17,7 +17,7 @@ from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import ReportErased
 from creditchain.events.order import ReportDelivered
 from regulator.audit.almanac import DAY_MS, day_text
-from regulator.audit.history import Batch, Consent, Enterprise, Member, Order, proof_of
+from regulator.audit.fact import Batch, Consent, Enterprise, Member, Order, proof_of
 from regulator.audit.names import NAME_RULES
 from regulator.audit.objections import OBJECTION_RULES
 from regulator.audit.rule import (

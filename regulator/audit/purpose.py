@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from creditchain.events.codes import CreditDecision, MemberKind, Purpose
 from creditchain.events.order import CreditDecided, OrderPlaced
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.history import Consent, Member, Order, proof_of
+from regulator.audit.fact import Consent, Member, Order, proof_of
 from regulator.audit.rule import (
     Concern,
     Due,

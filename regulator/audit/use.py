@@ -26,7 +26,7 @@ from creditchain.events.order import (
     ReportDelivered,
 )
 from regulator.audit.almanac import DAY_MS, MINUTE_MS
-from regulator.audit.history import Officer, Order
+from regulator.audit.fact import Officer, Order
 from regulator.audit.rule import (
     Concern,
     NoLimits,

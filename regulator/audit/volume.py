@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from creditchain.events.codes import DeclineCode, Outcome
 from creditchain.events.order import OrderDeclined, OrderPlaced, ReportDelivered
-from regulator.audit.history import Enterprise, Member, Order
+from regulator.audit.fact import Enterprise, Member, Order
 from regulator.audit.rule import (
     Concern,
     Due,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import regulator.audit
 from regulator.audit import AUDIT_RULES, Audit, AuditFinding, DictFacts, HeapAgenda, Said
-from regulator.audit.history import KINDS
+from regulator.audit.fact import KINDS
 from regulator.audit_store import AuditStore
 from tests.stories.audited import default_pack
 from tests.unit.regulator.audit.soup import Soup

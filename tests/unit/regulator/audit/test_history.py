@@ -70,7 +70,7 @@ from creditchain.events.product import Money, ProductOffered, ProductWithdrawn
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from fixtures.stories.story import public_key
 from regulator.audit import DictFacts, Said
-from regulator.audit.history import (
+from regulator.audit.fact import (
     Asked,
     Batch,
     Case,
@@ -84,8 +84,8 @@ from regulator.audit.history import (
     SigningKey,
     member_of,
     proof_of,
-    take_in,
 )
+from regulator.audit.history import take_in
 
 KEY, OTHER_KEY = public_key("hana#0"), public_key("hana#1")
 SECTIONS = (Section.IDENTITY, Section.LOANS)
