@@ -434,8 +434,12 @@ def test_a_finding_is_asked_about_answered_first_and_closed(past: Past) -> None:
     for _ in range(2):
         past.say("hana", FindingAnswered(asked, FindingReply.ACCEPTED, "digest"))
         assert past.get(Asked, asked) == open_._replace(answered_at=1_006)
-    past.say("of_ins", FindingClosed(asked, FindingOutcome.SANCTIONED))
-    assert past.get(Asked, asked) == open_._replace(answered_at=1_006, closed_at=1_008)
+    # Only the regulator closes it.
+    past.say("hana", FindingClosed(asked, FindingOutcome.SANCTIONED))
+    assert past.get(Asked, asked) == open_._replace(answered_at=1_006)
+    past.facts.put(Member("regulator", 0, "REGULATOR", "440100", None, 0))
+    past.say("regulator", FindingClosed(asked, FindingOutcome.SANCTIONED))
+    assert past.get(Asked, asked) == open_._replace(answered_at=1_006, closed_at=1_009)
 
 
 def test_a_case_is_opened_approved_by_another_and_closed(past: Past) -> None:
