@@ -252,7 +252,9 @@ def withdrawal_unheeded(view: View, said: Said, limits: WithdrawalTime) -> Itera
         if consent is not None and consent.ended is None and under_way is not None:
             view.wake(said.at + limits.minutes * 60_000, consent.id)
     elif isinstance(body, OrderPlaced):
-        if body.consent is not None:
+        consent = None if body.consent is None else view.get(Consent, body.consent)
+        # What is ordered after the end is C01's.
+        if body.consent is not None and (consent is None or consent.ended is None):
             known = view.get(UnderWay, body.consent) or UnderWay(body.consent, (), 0)
             if len(known.orders) < LISTED_MAX:
                 view.put(known._replace(orders=(*known.orders, said.id)))
@@ -283,7 +285,8 @@ def judge_withdrawal(view: View, due: Due, _limits: WithdrawalTime) -> Iterator[
         order = view.get(Order, listed)
         if order is not None and order.placed_at <= consent.ended_at:
             left.append(order.entry)
-    if left:
+    # Those that are not listed count also when all that are have ended.
+    if left or under_way.more:
         orders = len(left) + under_way.more
         facts: dict[str, str | int] = {"consent": consent.id, "orders": orders}
         yield Concern(consent.grantee, [*proof_of(consent), *left], facts=facts)

@@ -33,6 +33,17 @@ def test_of_many_orders_under_way_the_first_are_cited_and_all_are_counted():
     assert len(entries) == 32
 
 
+def test_orders_beyond_those_listed_are_not_forgotten_when_the_listed_end():
+    orders = [f"of_lin OrderPlaced o{n} consent=c1 -> ok" for n in range(LISTED_MAX + 1)]
+    ended = [f"of_lin OrderCancelled order=o{n} -> ok" for n in range(LISTED_MAX)]
+    withdrawn = "en_acme ConsentWithdrawn consent=c1 -> ok"
+    late = "+5m regulator RulebookAdopted -> ok"
+    [(_, facts)] = found("C13", GRANTED, *orders, *ended, withdrawn, late)
+    assert facts["orders"] == 1
+    last = f"of_lin OrderCancelled order=o{LISTED_MAX} -> ok"
+    assert found("C13", GRANTED, *orders, *ended, last, withdrawn, late) == []
+
+
 def test_five_minutes_after_a_withdrawal_are_up_when_they_are():
     story = (GRANTED, SERVED[: SERVED.index("of_pei OrderAccepted")])
     withdrawn = "en_acme ConsentWithdrawn consent=c1 -> ok"
