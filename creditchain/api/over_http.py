@@ -10,10 +10,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from graphql import OperationDefinitionNode, OperationType
 from starlette.types import Receive, Scope, Send
@@ -41,7 +39,6 @@ from creditchain.api.request import (
     Disconnected,
     Headers,
     bearer,
-    choose,
     header,
     headers_of,
     language_of,
@@ -50,35 +47,19 @@ from creditchain.api.request import (
 )
 from creditchain.api.schema import SCHEMA
 from creditchain.documents import trusted_documents
+from creditchain.querying.http_request import (
+    JSON_TYPE,
+    RESPONSE_TYPE,
+    Request,
+    Unfit,
+    check_content_type,
+    choose_media,
+    parse_body,
+    parse_query_string,
+    unfit_for,
+)
 
-RESPONSE_TYPE: Final = "application/graphql-response+json"
-JSON_TYPE: Final = "application/json"
 STREAM_TYPE: Final = "text/event-stream"
-
-
-QUERY_STRING_BYTES_MAX: Final = 16_384
-"""Of a GET; many servers and proxies stop earlier."""
-
-
-class Unfit(Exception):
-    """The HTTP request is no GraphQL request: status, code and sentence."""
-
-    def __init__(self, status: int, code: ErrorCode, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A GraphQL request, whatever it came over."""
-
-    query: str | None
-    variables: dict[str, Any] | None
-    operation_name: str | None
-    document_id: str | None
 
 
 @cache
@@ -171,7 +152,7 @@ class GraphQLOverHTTP:
             return
         operations.in_flight += 1
         try:
-            media = _media(header(headers, b"accept"))
+            media = choose_media(header(headers, b"accept"), _OFFERS)
             request = await self._read(scope, headers, receive)
             caller, token = self._caller(headers)
             note.actor = None if caller is None else caller.actor
@@ -214,7 +195,7 @@ class GraphQLOverHTTP:
                 )
             operations.permit(operation, caller)
         except DoorError as error:
-            raise _unfit(error, media) from None
+            raise unfit_for(error, media) from None
         _COUNTED[kind].inc()
 
         def ask() -> Inquiry:
@@ -247,7 +228,7 @@ class GraphQLOverHTTP:
         try:
             operations.begin(party)
         except DoorError as error:
-            raise _unfit(error, media) from None
+            raise unfit_for(error, media) from None
         try:
             result = await operations.executor.run(prepared, operation, request.variables, ask())
         finally:
@@ -271,12 +252,7 @@ class GraphQLOverHTTP:
     async def _read(self, scope: Scope, headers: Headers, receive: Receive) -> Request:
         method = scope["method"]
         if method == "POST":
-            media, *parameters = header(headers, b"content-type").lower().split(";")
-            charset = [p.strip() for p in parameters if p.strip().startswith("charset=")]
-            if media.strip() != JSON_TYPE or any(
-                c[8:].strip('"') not in ("utf-8", "utf8") for c in charset
-            ):
-                raise Unfit(415, ErrorCode.BAD_USER_INPUT, f"Send {JSON_TYPE} in UTF-8.")
+            check_content_type(header(headers, b"content-type"))
             try:
                 body = await read_body(headers, receive, BODY_BYTES_MAX, whole=WHOLE in scope)
             except BodyTooLarge:
@@ -285,13 +261,9 @@ class GraphQLOverHTTP:
                 ) from None
             except BodyTooSlow as slow:
                 raise Unfit(408, ErrorCode.BAD_USER_INPUT, str(slow)) from None
-            try:
-                value = json.loads(body)
-            except (ValueError, RecursionError):
-                raise Unfit(400, ErrorCode.BAD_USER_INPUT, "The body is no JSON.") from None
-            return parse_request(value)
+            return parse_body(body)
         if method == "GET":
-            return parse_request(_from_query_string(scope["query_string"]))
+            return parse_query_string(scope["query_string"])
         raise Unfit(405, ErrorCode.BAD_USER_INPUT, "GET or POST.", allow="GET, POST")
 
     async def _send(self, send: Send, media: str, status: int, result: Result) -> None:
@@ -324,6 +296,7 @@ class GraphQLOverHTTP:
         )
 
 
+_OFFERS: Final = (JSON_TYPE, RESPONSE_TYPE, STREAM_TYPE)
 _COUNTED: Final = {kind: OPERATIONS.labels(kind.value) for kind in OperationType}
 _CONTENT_TYPE: Final = {
     RESPONSE_TYPE: f"{RESPONSE_TYPE}; charset=utf-8",
@@ -331,26 +304,6 @@ _CONTENT_TYPE: Final = {
 }
 _NO_STORE: Final = [(b"cache-control", b"no-store")]
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def _media(accept: str) -> str:
-    chosen = choose(accept, (JSON_TYPE, RESPONSE_TYPE, STREAM_TYPE))
-    if chosen is None:
-        raise Unfit(406, ErrorCode.BAD_USER_INPUT, f"Accept {RESPONSE_TYPE}.")
-    return chosen
-
-
-def _unfit(error: DoorError, media: str) -> Unfit:
-    """A failure before the operation began, with the status of the chosen media type."""
-    if error.code is ErrorCode.UNAUTHENTICATED:
-        return Unfit(401, error.code, error.message, **{"www-authenticate": "Bearer"})
-    if error.code is ErrorCode.RATE_LIMITED:
-        return Unfit(
-            429, error.code, error.message, **{"retry-after": str(error.facts["retryAfter"])}
-        )
-    if error.code is ErrorCode.FORBIDDEN:
-        return Unfit(403, error.code, error.message)
-    return Unfit(200 if media == JSON_TYPE else 400, error.code, error.message)
 
 
 async def _once(
@@ -361,41 +314,3 @@ async def _once(
     inquiry: Inquiry,
 ) -> Any:
     yield await executor.run(prepared, operation, variables, inquiry)
-
-
-def _from_query_string(raw: bytes) -> dict[str, Any]:
-    if len(raw) > QUERY_STRING_BYTES_MAX:
-        raise Unfit(414, ErrorCode.QUERY_TOO_COMPLEX, "The address is too long.")
-    try:
-        pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, max_num_fields=8, errors="strict"
-        )
-    except ValueError:
-        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "The query string is unreadable.") from None
-    value: dict[str, Any] = dict(pairs)
-    if len(value) != len(pairs):
-        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A parameter stands twice.")
-    for name in ("variables", "extensions"):
-        if name in value:
-            try:
-                value[name] = json.loads(value[name])
-            except (ValueError, RecursionError):
-                raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{name} is no JSON.") from None
-    return value
-
-
-def parse_request(value: object) -> Request:
-    """The request in a JSON object; raises `Unfit`. Parameters it does not know are left alone."""
-    if not isinstance(value, dict):
-        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A request is a JSON object; batches are not.")
-    query, variables = value.get("query"), value.get("variables")
-    name, cited = value.get("operationName"), value.get("documentId")
-    for parameter, text in (("query", query), ("operationName", name), ("documentId", cited)):
-        if text is not None and not isinstance(text, str):
-            raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{parameter} is a string.")
-    for parameter, table in (("variables", variables), ("extensions", value.get("extensions"))):
-        if table is not None and not isinstance(table, dict):
-            raise Unfit(400, ErrorCode.BAD_USER_INPUT, f"{parameter} is an object.")
-    if query is None and cited is None:
-        raise Unfit(400, ErrorCode.BAD_USER_INPUT, "A query or a documentId is needed.")
-    return Request(query, variables, name or None, cited)

@@ -22,8 +22,9 @@ from creditchain.api.identity import BadToken
 from creditchain.api.inquiry import Inquiry
 from creditchain.api.journal import OPERATIONS, SOCKETS, Note, Sockets, note_of
 from creditchain.api.limits import BODY_BYTES_MAX
-from creditchain.api.over_http import Operations, Request, Unfit, parse_request
+from creditchain.api.over_http import Operations
 from creditchain.api.request import header, headers_of, language_of
+from creditchain.querying.http_request import Request, Unfit, parse_request
 
 PROTOCOL: Final = "graphql-transport-ws"
 

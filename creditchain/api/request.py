@@ -1,4 +1,4 @@
-"""Reading what came over HTTP: bodies up to a limit, media types, languages, bearer tokens."""
+"""Reading what came over HTTP: bodies up to a limit, languages, bearer tokens."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive, Send
 
-HEADER_CHARS_MAX: Final = 500
-"""Of an Accept header that is still read; browsers send under 200."""
-
+from creditchain.querying.http_request import HEADER_CHARS_MAX, quality_of
 
 BODY_WITHIN_S: Final = 20.0
 """From the headers to the end of a body of up to 256 KiB: 13 KB a second. Whoever drips bytes holds
@@ -126,29 +124,6 @@ def bearer(headers: Headers) -> str | None:
 
 
 @lru_cache(maxsize=512)
-def choose(accept: str, offers: tuple[str, ...]) -> str | None:
-    """The offered media type that an Accept header likes best; None if it likes none.
-
-    Of equals the earlier in the header, then the earlier offer; an empty header likes the first.
-    """
-    if not accept.strip():
-        return offers[0]
-    best: tuple[float, int, int] | None = None
-    chosen = None
-    for place, item in enumerate(accept[:HEADER_CHARS_MAX].split(",")):
-        media, *parameters = (part.strip().lower() for part in item.split(";"))
-        quality = _quality(parameters)
-        if any(p.startswith("charset=") and p[8:].strip('"') != "utf-8" for p in parameters):
-            continue
-        for rank, offer in enumerate(offers):
-            if quality > 0 and _covers(media, offer):
-                score = (quality, -place, -rank)
-                if best is None or score > best:
-                    best, chosen = score, offer
-    return chosen
-
-
-@lru_cache(maxsize=512)
 def language_of(accept_language: str) -> str:
     """`zh` if an Accept-Language header prefers Chinese to English, else `en`."""
     best = {"en": -1.0, "zh": -1.0}
@@ -156,24 +131,8 @@ def language_of(accept_language: str) -> str:
         tag, *parameters = (part.strip().lower() for part in item.split(";"))
         primary = tag.split("-")[0]
         if primary in best:
-            best[primary] = max(best[primary], _quality(parameters))
+            best[primary] = max(best[primary], quality_of(parameters))
     return "zh" if best["zh"] > max(best["en"], 0.0) else "en"
-
-
-def _covers(media: str, offer: str) -> bool:
-    return media in ("*/*", offer) or (
-        media.endswith("/*") and offer.startswith(media[:-1]) and media != "*/*"
-    )
-
-
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return min(max(float(parameter[2:]), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0
 
 
 def headers_of(scope: Any) -> Headers:
