@@ -195,3 +195,14 @@ def test_what_is_wrong_is_told_whole_where_it_fits_and_cut_where_it_does_not() -
     cut = BadPack(7, whole + "x")
     assert cut.problem == "x" * (PROBLEM_CHARS_MAX - 4) + " ..."
     assert (cut.line, str(cut)) == (7, f"line 7: {cut.problem}")
+
+
+def test_where_no_line_tells_the_first_is_blamed() -> None:
+    text = (
+        'name = "a"\nversion = "1"\n'
+        f"{CLEAN[CLEAN.index('[calendar]') : CLEAN.index('[enterprise.E1]')]}"
+        "[enterprise]\nE1 = {days = 10, letters = []}\nE2 = {days = 99, letters = []}\n"
+        "[person.P1]\n"
+    )
+    assert blame(text) == (1, 'name = "a"')
+    assert parse(text.replace("99", "9")).runs("E2")
