@@ -36,6 +36,9 @@ from regulator.audit.rule import (
     one_of,
 )
 
+HOLDERS_MAX: Final = 8
+"""Institutions told apart that register one key: two are one too many."""
+
 
 def _days(body: ConsentGranted) -> int:
     """The length of a consent's window, whole days, begun ones counted."""
@@ -279,11 +282,11 @@ def paper_used_again(view: View, said: Said, limits: Papers) -> Iterator[Concern
 
 
 class MemberHeld(NamedTuple):
-    """Which institution has this key, as its own or an officer's."""
+    """The first institutions that registered this key, as their own or an officer's, and where."""
 
     kid: str
-    member: str
-    entry: int
+    members: tuple[str, ...]
+    entries: tuple[int, ...]
 
 
 class Vouched(NamedTuple):
@@ -313,11 +316,12 @@ def voucher_consents(view: View, said: Said, limits: Vouching) -> Iterator[Conce
     """C18. Who vouches for an enterprise does not consent in its name.
 
     Electronic Signature Law, article 13: the signing data is under the signatory's control alone. A
-    voucher can add a key without the enterprise's signature and so consent to itself. Held against
-    the bank is a grant by a key that a party to the consent (the grantee, or an agency it names)
-    added alone while the enterprise had a live key to sign with, and any grant by a key that an
-    institution or an officer has as its own. A key added after the last one was revoked is
-    recovery.
+    voucher can add a key without the enterprise's signature and so consent to itself. Looked into
+    is a grant by a key that a party to the consent (the grantee, or an agency it names) added alone
+    while the enterprise had a live key to sign with, and any grant by a key that an institution has
+    registered as its own or an officer's. It is held against that institution: whoever knows a
+    public key can register it, and nobody else is to answer for that. A key added after the last
+    one was revoked is recovery.
     """
     body = said.body
     if not isinstance(body, ConsentGranted):
@@ -329,27 +333,38 @@ def voucher_consents(view: View, said: Said, limits: Vouching) -> Iterator[Conce
     terms = body.terms
     if held is not None:
         facts: dict[str, str | int] = {"why": "KEY_OF_A_MEMBER", "consent": body.consent}
-        facts["of"] = held.member
-        yield Concern(terms.grantee, [*proof, held.entry], officer, facts)
+        # Of several that registered it, the one that profits.
+        of = terms.grantee if terms.grantee in held.members else held.members[0]
+        entry = held.entries[held.members.index(of)]
+        facts["of"] = of
+        yield Concern(of, [*proof, entry], officer if of == terms.grantee else None, facts)
     elif (
         vouched is not None
         and vouched.member in {terms.grantee, *terms.agencies}
         and said.at < vouched.added_at + limits.days * DAY_MS
     ):
         facts = {"why": "ADDED_BY_VOUCHER", "consent": body.consent, "of": vouched.member}
-        yield Concern(terms.grantee, [*proof, vouched.entry], officer, facts)
+        own = vouched.member == terms.grantee
+        yield Concern(vouched.member, [*proof, vouched.entry], officer if own else None, facts)
+
+
+def _note_holder(view: View, kid: str, member: str, entry: int) -> None:
+    held = view.get(MemberHeld, kid) or MemberHeld(kid, (), ())
+    if member not in held.members and len(held.members) < HOLDERS_MAX:
+        members, entries = (*held.members, member), (*held.entries, entry)
+        view.put(MemberHeld(kid, members, entries))
 
 
 def _note_keys(view: View, said: Said) -> None:
     match said.body:
         case ConsortiumFounded(regulator=regulator, operator=operator):
             for founder in (regulator, operator):
-                view.put(MemberHeld(founder.key.kid, founder.member, said.entry))
+                _note_holder(view, founder.key.kid, founder.member, said.entry)
         case MemberAdmitted(member=member, key=key) | MemberKeyAdded(member=member, key=key):
             if key.use is KeyUse.SIGN:
-                view.put(MemberHeld(key.kid, member, said.entry))
+                _note_holder(view, key.kid, member, said.entry)
         case OfficerAppointed(key=key):
-            view.put(MemberHeld(key.kid, view.member_of(said.by) or said.by, said.entry))
+            _note_holder(view, key.kid, view.member_of(said.by) or said.by, said.entry)
         case EnterpriseEnrolled(enterprise=enterprise):
             view.put(LiveKeys(enterprise, 1))
         case AuthoriserKeyRevoked(enterprise=enterprise, key=kid):

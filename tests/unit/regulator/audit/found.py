@@ -28,3 +28,13 @@ def found(code: str, *lines: str) -> list[tuple[list[int], Mapping[str, str | in
         for *_, findings in play(text, [RULES[code]])
         for finding in findings
     ]
+
+
+def blamed(code: str, *lines: str) -> list[tuple[str | None, str | None]]:
+    """As `found`: the institution and the officer that each finding is held against."""
+    text = "\n".join(("include consortium", *lines))
+    return [
+        (finding.member, finding.officer)
+        for *_, findings in play(text, [RULES[code]])
+        for finding in findings
+    ]

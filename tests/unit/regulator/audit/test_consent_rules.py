@@ -4,7 +4,7 @@ is not."""
 from creditchain.events import b64u
 from regulator.audit.consent import LISTED_MAX
 from tests.stories.audited import play
-from tests.unit.regulator.audit.found import GRANTED, RULES, SERVED, found
+from tests.unit.regulator.audit.found import GRANTED, RULES, SERVED, blamed, found
 
 SHAM = (
     "hana EnterpriseEnrolled enterprise=en_sham -> ok",
@@ -253,6 +253,20 @@ def test_a_key_that_a_member_signs_with_is_no_enterprises():
     [(_, facts)] = found("C18", founded, *SHAM)
     assert facts["of"] == "operator"
     assert found("C18", *SHAM) == []
+
+
+def test_who_registers_the_key_of_another_answers_for_that_alone():
+    """Anybody who knows a public key can register it: that must accuse no bank of its consents."""
+    story = (GRANTED[: GRANTED.index("en_acme ConsentGranted")],)
+    granted = "en_acme ConsentGranted consent=c1 -> ok"
+    framed = "pearl OfficerAppointed officer=of_sham key=en_acme#0 roles=FULFIL -> ok"
+    assert found("C18", *story, granted) == []
+    [(member, officer)] = blamed("C18", *story, framed, granted)
+    assert (member, officer) == ("pearl", None)
+    own = "hana OfficerAppointed officer=of_clerk key=en_acme#0 roles=ORDER -> ok"
+    [(member, officer)] = blamed("C18", *story, framed, own, granted)
+    assert member == "hana"
+    assert officer is not None
 
 
 def test_a_voucher_recovers_only_for_who_has_no_key_left():
