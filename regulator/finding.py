@@ -53,6 +53,36 @@ class FindingCode(StrEnum):
     COPY_DAMAGED = "COPY_DAMAGED"
 
 
+TITLES: Final[Mapping[FindingCode, tuple[str, str]]] = {
+    FindingCode.FORK: ("The log has two histories", "账本出现分叉"),
+    FindingCode.ROLLED_BACK: ("The log went back", "账本回退"),
+    FindingCode.HEAD_WITHHELD: ("We are shown less than a member", "向观察节点隐瞒最新检查点"),
+    FindingCode.RECEIPT_DENIED: ("A receipt is not honoured", "回执与账本不符"),
+    FindingCode.STALE_CHECKPOINT: ("The checkpoint is not renewed", "检查点未及时更新"),
+    FindingCode.TIME_AHEAD: ("The log's time is ahead", "账本时间超前"),
+    FindingCode.TILE_MISMATCH: ("A tile is not of the signed tree", "哈希块与已签名账本不符"),
+    FindingCode.ENTRY_MISMATCH: ("An entry is not the one in the tree", "条目与账本不符"),
+    FindingCode.BODY_ALTERED: ("A body was altered", "事件正文被篡改"),
+    FindingCode.BODY_WITHHELD: ("A body is withheld", "事件正文未提供"),
+    FindingCode.ERASURE_UNLOGGED: ("A body is gone without its erasure", "事件正文删除未记账"),
+    FindingCode.ERASURE_IGNORED: ("An erased body is still served", "已删除的事件正文仍在提供"),
+    FindingCode.WRONG_GENESIS: ("Not our founding", "创始事件不符"),
+    FindingCode.ENTRY_MALFORMED: ("Malformed entry", "条目格式错误"),
+    FindingCode.TIME_WENT_BACK: ("Admission times go back", "入账时间倒退"),
+    FindingCode.BODY_MALFORMED: ("Malformed body", "事件正文格式错误"),
+    FindingCode.WRONG_LOG: ("Signed for another log", "事件签给其他账本"),
+    FindingCode.PROOF_MALFORMED: ("Malformed signature", "签名格式错误"),
+    FindingCode.KEY_UNKNOWN: ("Signed with an unknown key", "签名密钥未登记"),
+    FindingCode.SIGNATURE_INVALID: ("Invalid signature", "签名无效"),
+    FindingCode.ID_REUSED: ("An event id stands twice", "事件编号重复"),
+    FindingCode.LAW_BROKEN: ("The rulebook refuses what was admitted", "违反规则手册的事件被收录"),
+    FindingCode.ERASURE_MISMATCH: ("An erasure of what must stay", "删除对象不符或不得删除"),
+    FindingCode.UNFOUNDED_REFUSAL: ("A lawful event was refused", "无故拒绝合法事件"),
+    FindingCode.OBSERVER_LAG: ("The observer is behind", "观察节点滞后"),
+    FindingCode.COPY_DAMAGED: ("The observer's copy is damaged", "观察节点副本损坏"),
+}
+"""What each code is called, in English and Chinese."""
+
 REPLAYED: Final = frozenset(
     {
         FindingCode.WRONG_GENESIS,

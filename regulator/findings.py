@@ -21,7 +21,7 @@ from creditchain.events import b64u, unb64u
 from regulator.audit import AUDIT_RULES
 from regulator.audit_store import AUDIT_NAME
 from regulator.database import OBSERVER_NAME, open_beside
-from regulator.finding import FindingCode, severity_of
+from regulator.finding import TITLES, FindingCode, severity_of
 
 PAGE_MAX: Final = 1_000
 """Findings read at once; ten thousand are ten pages."""
@@ -219,11 +219,14 @@ class FindingRegister:
 
 
 def title_of(code: str) -> tuple[str, str]:
-    """What a code means, in English and Chinese; the code itself for what integrity finds."""
+    """What a code is called, in English and Chinese; the code itself where we have no name for it.
+
+    A rule may have been retired since, or be another release's.
+    """
     for rule in AUDIT_RULES:
         if rule.code == code:
             return rule.title, rule.title_zh
-    return FindingCode(code).value.replace("_", " ").lower(), code
+    return TITLES[FindingCode(code)] if code in TITLES else (code, code)
 
 
 def _registered(

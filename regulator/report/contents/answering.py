@@ -85,7 +85,8 @@ def _levels(material: Material) -> Table:
             col("under_way", "Under way", "在途", Kind.INTEGER),
         ),
         "SELECT agency, product, any_value(p.due_within_ms), count(*), count(delivered_at), "
-        "count(*) FILTER (delivered_at < due_at) * 10000 // nullif(count(delivered_at), 0), "
+        "count(*) FILTER (delivered_at < due_at) * 10000 "
+        "// nullif(count(*) FILTER (delivered_at < due_at OR delivered_at >= due_at), 0), "
         "quantile_disc(served_ms, 0.5), quantile_disc(served_ms, 0.9), "
         "quantile_disc(served_ms, 0.99), max(served_ms), count(*) FILTER (outcome = 'PARTIAL'), "
         "count(*) FILTER (outcome = 'NOT_FOUND'), count(*) FILTER (status = 'DECLINED'), "

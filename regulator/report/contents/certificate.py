@@ -233,6 +233,7 @@ def _held(material: Material) -> Table:
         (
             coded("origin", "About", "对象"),
             col("code", "Code", "代码", Kind.CODE),
+            coded("what", "What", "问题"),
             col("entry", "Entry", "条目", Kind.INTEGER),
             col("found_at", "At", "时间", Kind.TIME),
             col("detail", "Detail", "详情"),
@@ -240,7 +241,7 @@ def _held(material: Material) -> Table:
             coded("state", "State", "状态"),
             col("finding", "Finding", "问题编号", Kind.DIGEST),
         ),
-        "SELECT origin, code, idx, found_at, detail, certain, state, finding FROM findings "
+        "SELECT origin, code, code, idx, found_at, detail, certain, state, finding FROM findings "
         "WHERE origin IN ('INTEGRITY', 'OBSERVER') ORDER BY idx NULLS FIRST, code, finding",
     )
 

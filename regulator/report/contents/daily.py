@@ -205,11 +205,12 @@ def _institutions(material: Material) -> Table:
             col("failed", "Failed", "失败占比", Kind.PERCENT),
             col("no_consent", "On a ground of law", "依法免授权", Kind.INTEGER),
             col("disputed", "Disputed", "争议", Kind.INTEGER),
-            col("granted", "Credit granted", "获贷", Kind.INTEGER),
+            col("granted", "Followed by credit", "获贷", Kind.INTEGER),
         ),
         "SELECT o.orderer, any_value(m.name), count(*) AS orders, count(DISTINCT o.officer), "
-        "count(DISTINCT o.enterprise), count(*) FILTER (o.purpose = 'OTHER') * 10000 // count(*), "
-        "count(*) FILTER (o.cross_region) * 10000 // count(*), "
+        "count(DISTINCT o.enterprise), "
+        "count(*) FILTER (o.purpose = 'OTHER') * 10000 // nullif(count(o.purpose), 0), "
+        "count(*) FILTER (o.cross_region) * 10000 // nullif(count(o.cross_region), 0), "
         "count(*) FILTER (o.outcome = 'NOT_FOUND' OR o.status IN ('DECLINED', 'LAPSED')) * 10000 "
         "// count(*), count(o.ground), count(o.disputed_at), "
         "count(*) FILTER (o.decision = 'GRANTED') "
@@ -249,6 +250,7 @@ def _findings(material: Material) -> Table:
         Both("New findings, the heaviest first", "新增问题（按严重程度）"),
         (
             col("code", "Code", "代码", Kind.CODE),
+            coded("what", "What", "问题"),
             coded("severity", "Severity", "严重程度"),
             coded("origin", "Found by", "发现来源"),
             col("member", "Institution", "机构", Kind.CODE),
@@ -258,7 +260,7 @@ def _findings(material: Material) -> Table:
             coded("state", "State", "状态"),
             col("finding", "Finding", "问题编号", Kind.DIGEST),
         ),
-        "SELECT code, severity, origin, member, officer, found_at, idx, state, finding "
+        "SELECT code, code, severity, origin, member, officer, found_at, idx, state, finding "
         "FROM findings WHERE in_period(found_at) "
         "ORDER BY list_position(['HIGH', 'MEDIUM', 'LOW'], severity), idx, finding LIMIT ?",
         FINDINGS_SHOWN,

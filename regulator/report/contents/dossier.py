@@ -178,6 +178,7 @@ def _findings(material: Material) -> Table:
         (
             col("followed", "Followed up", "跟进"),
             col("code", "Rule", "规则", Kind.CODE),
+            coded("what", "What", "问题"),
             coded("severity", "Severity", "严重程度"),
             col("officer", "Officer", "操作人员", Kind.CODE),
             col("found_at", "At", "时间", Kind.TIME),
@@ -188,8 +189,8 @@ def _findings(material: Material) -> Table:
             col("facts", "Facts", "事实"),
             col("finding", "Finding", "问题编号", Kind.DIGEST),
         ),
-        "SELECT followed, code, severity, officer, found_at, idx, state, reply, outcome, detail, "
-        "finding FROM held ORDER BY followed DESC, "
+        "SELECT followed, code, code, severity, officer, found_at, idx, state, reply, outcome, "
+        "detail, finding FROM held ORDER BY followed DESC, "
         "list_position(['HIGH', 'MEDIUM', 'LOW'], severity), idx, finding LIMIT ?",
         FINDINGS_SHOWN,
     )

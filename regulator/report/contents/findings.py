@@ -38,6 +38,7 @@ def finding_register(folder: Path, scope: Scope) -> Report:
             (
                 _figures(material),
                 _by_code(material),
+                _rules(material),
                 _summary(material),
                 _register(material),
                 Text(
@@ -105,6 +106,24 @@ def _by_code(material: Material) -> Chart:
             Series(word_both(severity), tuple(row[at] for row in rows))
             for at, severity in enumerate(("HIGH", "MEDIUM", "LOW"), 1)
         ),
+    )
+
+
+def _rules(material: Material) -> Table:
+    return material.table(
+        "rules",
+        Both("What was found", "问题类别"),
+        (
+            col("code", "Code", "代码", Kind.CODE),
+            coded("what", "What", "问题"),
+            coded("origin", "Found by", "发现来源"),
+            coded("severity", "Severity", "严重程度"),
+            col("findings", "Findings", "问题数", Kind.INTEGER),
+            col("not_closed", "Not closed", "未结案", Kind.INTEGER),
+        ),
+        "SELECT code, code, origin, severity, count(*), count(*) FILTER (state <> 'CLOSED') "
+        "FROM findings WHERE asked_for(member) GROUP BY code, origin, severity "
+        "ORDER BY list_position(['HIGH', 'MEDIUM', 'LOW'], severity), code, origin",
     )
 
 

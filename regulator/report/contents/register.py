@@ -40,6 +40,8 @@ def query_register(folder: Path, scope: Scope) -> Report:
                     "queries",
                     Both("Queries", "查询记录"),
                     (
+                        # First, so that it names the row where the table is too wide for a page.
+                        col("entry", "Entry", "账本条目", Kind.INTEGER),
                         col("institution", "Institution", "查询机构", Kind.CODE),
                         col("branch_region", "Branch (region)", "网点（地区）", Kind.CODE),
                         col("officer", "User", "查询用户", Kind.CODE),
@@ -57,15 +59,15 @@ def query_register(folder: Path, scope: Scope) -> Report:
                         col("approver", "Approver", "复核人", Kind.CODE),
                         col("delivered_at", "Delivered", "交付时间", Kind.TIME),
                         col("order_id", "Order", "订单编号", Kind.CODE),
-                        col("entry", "Entry", "账本条目", Kind.INTEGER),
                         col("cost", "Cost", "费用", Kind.MONEY),
                         col("currency", "Currency", "币种", Kind.CODE),
                     ),
-                    "SELECT o.orderer, o.orderer_region, o.officer, o.placed_at, o.purpose, "
-                    "o.enterprise, o.enterprise_region, o.product, len(o.sections), o.status, "
+                    "SELECT o.placed_idx, o.orderer, o.orderer_region, o.officer, o.placed_at, "
+                    "o.purpose, o.enterprise, o.enterprise_region, o.product, len(o.sections), "
+                    "o.status, "
                     "CASE WHEN o.outcome IS NOT NULL THEN o.outcome <> 'NOT_FOUND' END, "
                     "coalesce(c.granted_at, o.approved_at), o.consent_id, o.ground, o.approved_by, "
-                    "o.delivered_at, o.order_id, o.placed_idx, "
+                    "o.delivered_at, o.order_id, "
                     "CASE WHEN b.billed THEN b.price END, CASE WHEN b.billed THEN b.currency END "
                     "FROM orders o LEFT JOIN (SELECT consent_id, granted_at FROM consents) c "
                     "USING (consent_id) LEFT JOIN billing b ON o.order_id = b.order_id "

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from regulator.report.contents.material import DAY_MS, Material, coded, col, opened, shaped
+from regulator.report.contents.words import words
 from regulator.report.model import (
     Both,
     Chart,
@@ -202,7 +203,8 @@ def _findings(material: Material, scores: Mapping[str, Score]) -> None:
         left = RULE_POINTS_MAX - taken.get((member, code), 0)
         points = min(left, count * POINTS.get(severity, 0))
         taken[member, code] = taken.get((member, code), 0) + points
-        what = Both(f"findings of severity {severity}", f"{severity}级问题")
+        what, how = words([code]), words([severity])
+        what = Both(f"{what.en} ({how.en})", f"{what.zh}（{how.zh}）")
         scores[member].take(part_of(code), points, (code, count, what, entries))
 
 

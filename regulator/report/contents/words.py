@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from regulator.audit import AUDIT_RULES
+from regulator.finding import TITLES
 from regulator.report.model import Both
 
 YES: Final = Both("yes", "是")
@@ -160,7 +162,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "FINANCIAL_STATEMENTS": ("financial statements", "财务报表"),
 }
 
-WORDS: Final = {code: Both(*said) for code, said in _WORDS.items()}
+WORDS: Final = {
+    **{code.value: Both(*said) for code, said in TITLES.items()},
+    **{rule.code: Both(rule.title, rule.title_zh) for rule in AUDIT_RULES},
+    **{code: Both(*said) for code, said in _WORDS.items()},
+}
 
 
 def word(code: str) -> Both | str:

@@ -17,6 +17,7 @@ from regulator.auditor import Auditor
 from regulator.cli import app
 from regulator.config import GENESIS_NAME, make_observer
 from regulator.database import OBSERVER_NAME
+from regulator.finding import TITLES, FindingCode
 from regulator.findings import FindingRegister, State, Wanted, title_of
 from tests.lying_hub.honest import Consortium, HonestFeed
 from tests.lying_hub.lies import TOLD
@@ -122,7 +123,9 @@ def test_without_an_audit_there_is_what_integrity_found(watched: Watched):
 
 def test_every_code_has_words(watched: Watched):
     assert title_of("C01") == ("Order without a valid consent", "未经有效授权查询")
-    assert title_of("LAW_BROKEN")[0] == "law broken"
+    assert title_of("FORK") == ("The log has two histories", "账本出现分叉")
+    assert title_of("Z99") == ("Z99", "Z99")
+    assert TITLES.keys() == set(FindingCode)
 
 
 def test_the_commands_list_and_show_it(watched: Watched):

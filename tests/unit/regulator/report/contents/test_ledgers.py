@@ -11,7 +11,7 @@ from regulator.audit import AuditFinding, Severity
 from regulator.audit.finding import Cited
 from regulator.report.contents.scorecard import PARTS, part_of
 from regulator.report.model import ReportCode
-from tests.unit.regulator.analytics.copies import Row
+from tests.unit.regulator.analytics.copies import Row, erase_bodies
 from tests.unit.regulator.report.contents.world import PACK, figures, make, play, table, write
 
 BUSINESS = """include consortium
@@ -66,6 +66,19 @@ def test_the_register_has_every_query_with_its_authority(tmp_path: Path) -> None
     for row in (first, second, third, fourth):
         assert rows[int(str(row["entry"]))].event == row["order_id"]
         assert row["authorised_at"] is not None
+
+
+def test_an_erased_order_is_in_time_or_late_for_nobody(tmp_path: Path) -> None:
+    rows = play(BUSINESS)
+    folder = write(tmp_path, rows)
+    placed = [index for index, row in enumerate(rows) if row.type == "OrderPlaced"]
+    erase_bodies(folder, placed[:1], None)
+    known, erased = table(make(folder, ReportCode.SERVICE_LEVELS), "levels")
+    assert (known["product"], known["orders"], known["in_time"]) == ("pearl/basic", 3, 10_000)
+    assert (erased["product"], erased["delivered"], erased["in_time"]) == (None, 1, None)
+    daily = table(make(folder, ReportCode.DAILY_SUMMARY), "institutions")
+    (unknown,) = [row for row in daily if row["member"] is None]
+    assert (unknown["orders"], unknown["other_purpose"], unknown["cross_region"]) == (1, None, None)
 
 
 def test_only_acknowledged_deliveries_are_billed_and_breaks_grow_old(tmp_path: Path) -> None:
@@ -170,6 +183,10 @@ def test_the_finding_register_follows_the_log(tmp_path: Path) -> None:
     assert {row["state"] for row in asked} == {"asked", "closed"}
     assert figures(report)["findings"] == len(register)
     assert figures(report)["doubtful"] == 1
+    kinds = {row["code"]: row for row in table(report, "rules")}
+    assert (kinds["D02"]["what"], kinds["D02"]["not_closed"]) == (
+        "Accepted order not delivered in time", 1
+    )  # fmt: skip
     only = make(tmp_path / "observer", ReportCode.FINDING_REGISTER, member="tide")
     assert [row["finding"] for row in table(only, "findings")] == [held[1].id]
 
