@@ -22,13 +22,11 @@ from creditchain.client.evidence import (
     check_refusal,
     commitment_of,
 )
+from creditchain.client.key_chain import introduced_keys
 from creditchain.ed25519 import BadKey
 from creditchain.events import Event, PublicKey, b64u, format_time
 from creditchain.events.consortium import ConsortiumFounded
-from creditchain.events.enterprise import AuthoriserKeyAdded, EnterpriseEnrolled
 from creditchain.events.erasure import BodyErased
-from creditchain.events.membership import MemberAdmitted, MemberKeyAdded
-from creditchain.events.officer import OfficerAppointed
 from creditchain.seal import parse_entry, unseal
 from creditchain.tlog.checkpoint import OpenedCheckpoint
 from creditchain.tlog.edge import VerifiedTiles
@@ -165,20 +163,7 @@ class Keys:
 
     def learn(self, event: Event) -> None:
         """Takes over the keys that an event introduces."""
-        body = event.body
-        pairs: list[tuple[str, PublicKey]] = []
-        match body:
-            case ConsortiumFounded():
-                pairs = [(f.member, f.key) for f in (body.regulator, body.operator)]
-            case MemberAdmitted() | MemberKeyAdded():
-                pairs = [(body.member, body.key)]
-            case OfficerAppointed():
-                pairs = [(body.officer, body.key)]
-            case EnterpriseEnrolled() | AuthoriserKeyAdded():
-                pairs = [(body.enterprise, body.key)]
-            case _:
-                pass
-        self._keys.update({(owner, key.kid): key for owner, key in pairs})
+        self._keys.update(introduced_keys(event.body))
 
 
 class LogFiles(Protocol):
