@@ -11,42 +11,41 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Any
 
 from graphql import (
     DocumentNode,
-    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
-    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     default_field_resolver,
     default_type_resolver,
-    parse,
-    validate,
 )
 from graphql.execution.collect_fields import collect_fields
 from graphql.execution.execute import CollectedErrors
 from graphql.execution.subscribe import execute_subscription
 from graphql.execution.values import get_variable_values
 
-from creditchain.api.failure import DoorError, ErrorCode, format_errors
+from creditchain.api.failure import DoorError, format_errors
 from creditchain.api.input_plan import Unplain, coerce_variables, plan_variables
 from creditchain.api.inquiry import Inquiry
 from creditchain.api.limits import (
     DOCUMENT_CHARS_REMEMBERED,
     DOCUMENTS_REMEMBERED,
+    ROOT_COSTS,
     SOURCE_CHARS_MAX,
-    TOKENS_MAX,
 )
-from creditchain.api.rules import TooComplex, check_cost, rules_of
 from creditchain.api.short_execution import Plan, ShortExecution, plan_call
 from creditchain.api.shortcut import shortcuts_of
-
-ERRORS_TOLD_MAX: Final = 10
-"""Validation errors told of one document."""
+from creditchain.querying.document import (
+    ERRORS_TOLD_MAX,
+    choose_operation,
+    parse_document,
+    validate_document,
+)
+from creditchain.querying.rules import Prices, paged_fields, rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +62,7 @@ class Prepared:
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run; raises `DoorError` if the name chooses none or several."""
         assert self.document is not None
-        found = [
-            definition
-            for definition in self.document.definitions
-            if isinstance(definition, OperationDefinitionNode)
-            and (name is None or (definition.name is not None and definition.name.value == name))
-        ]
-        if len(found) != 1:
-            what = "Say operationName: there are several." if found else "No such operation."
-            raise DoorError(ErrorCode.BAD_USER_INPUT, what)
-        return found[0]
+        return choose_operation(self.document, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +79,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self._schema = schema
         self._rules = rules_of(introspection)
-        self._paged = frozenset(
-            name
-            for type_ in schema.type_map.values()
-            if isinstance(type_, GraphQLObjectType)
-            for name, field in type_.fields.items()
-            if "first" in field.args
-        )
+        self._prices = Prices(paged_fields(schema), ROOT_COSTS)
         self._remembered: OrderedDict[str, Prepared] = OrderedDict()
         self._chars = 0
 
@@ -117,43 +101,11 @@ class Documents:
         return prepared
 
     def _prepare(self, source: str) -> Prepared:
-        if len(source) > SOURCE_CHARS_MAX:
-            return Prepared(None, (_too_complex(f"Over {SOURCE_CHARS_MAX} characters."),))
-        try:
-            document = parse(source, max_tokens=TOKENS_MAX)
-        except GraphQLError as error:
-            # The parser keeps its frames alive in the traceback; a remembered error must not.
-            error = error.with_traceback(None)
-            if f"more than {TOKENS_MAX} tokens" in error.message:
-                error = _too_complex(f"Over {TOKENS_MAX} tokens.")
-            elif "nested too deeply" in error.message:
-                error = _too_complex("The document is nested too deeply.")
-            return Prepared(None, (error,))
-        try:
-            # Before the specification's rules, some of which take their time over a bomb.
-            check_cost(document, self._paged)
-        except TooComplex as refused:
-            return Prepared(None, (_too_complex(str(refused)),))
-        errors = validate(
-            self._schema,
-            document,
-            self._rules,
-            max_errors=ERRORS_TOLD_MAX,
-            hide_suggestions=True,
-        )
-        return Prepared(None if errors else document, tuple(errors), steady="@" not in source)
-
-
-def _too_complex(message: str) -> GraphQLError:
-    return GraphQLError(message, extensions={"code": ErrorCode.QUERY_TOO_COMPLEX.value})
-
-
-def only_typename(operation: OperationDefinitionNode) -> bool:
-    """Whether the operation asks for nothing but `__typename`: open to strangers."""
-    return operation.operation is OperationType.QUERY and all(
-        isinstance(node, FieldNode) and node.name.value == "__typename"
-        for node in operation.selection_set.selections
-    )
+        document = parse_document(source)
+        if isinstance(document, GraphQLError):
+            return Prepared(None, (document,))
+        errors = validate_document(self._schema, document, self._prices, self._rules)
+        return Prepared(None if errors else document, errors, steady="@" not in source)
 
 
 class Executor:

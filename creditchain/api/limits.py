@@ -25,11 +25,15 @@ __all__ = [
     "DOCUMENT_CHARS_REMEMBERED",
     "PAGE_DEFAULT",
     "PAGE_MAX",
+    "ROOT_COSTS",
     "SOURCE_CHARS_MAX",
     "TOKENS_MAX",
     "Limits",
     "Meter",
 ]
+
+ROOT_COSTS: Final = {"counters": 200, "findEnterprise": 50, "submit": 2_000}
+"""Root fields that count whole tables, look into the directory or take many events."""
 
 BODY_BYTES_MAX: Final = 256 * 1024
 """A request: the largest event (64 KiB) as JSON inside JSON, twice over."""

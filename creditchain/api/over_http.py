@@ -23,7 +23,6 @@ from creditchain.api.execution import (
     Executor,
     Prepared,
     Result,
-    only_typename,
     request_error,
 )
 from creditchain.api.failure import DoorError, ErrorCode, codes_of, plain_error
@@ -47,6 +46,7 @@ from creditchain.api.request import (
 )
 from creditchain.api.schema import SCHEMA
 from creditchain.documents import trusted_documents
+from creditchain.querying.document import only_typename
 from creditchain.querying.http_request import (
     JSON_TYPE,
     RESPONSE_TYPE,

@@ -21,7 +21,7 @@ from creditchain.querying.limits import SOURCE_CHARS_MAX, TOKENS_MAX
 from creditchain.querying.rules import Prices, TooComplex, check_cost
 
 ERRORS_TOLD_MAX: Final = 10
-"""Validation errors told of one document."""
+"""Errors told of one document, and of the variables of one request."""
 
 
 def parse_document(source: str) -> DocumentNode | GraphQLError:
