@@ -31,12 +31,7 @@ from graphql.execution.values import get_variable_values
 from creditchain.api.failure import DoorError, format_errors
 from creditchain.api.input_plan import Unplain, coerce_variables, plan_variables
 from creditchain.api.inquiry import Inquiry
-from creditchain.api.limits import (
-    DOCUMENT_CHARS_REMEMBERED,
-    DOCUMENTS_REMEMBERED,
-    ROOT_COSTS,
-    SOURCE_CHARS_MAX,
-)
+from creditchain.api.limits import ROOT_COSTS
 from creditchain.api.short_execution import Plan, ShortExecution, plan_call
 from creditchain.api.shortcut import shortcuts_of
 from creditchain.querying.document import (
@@ -44,6 +39,11 @@ from creditchain.querying.document import (
     choose_operation,
     parse_document,
     validate_document,
+)
+from creditchain.querying.limits import (
+    DOCUMENT_CHARS_REMEMBERED,
+    DOCUMENTS_REMEMBERED,
+    SOURCE_CHARS_MAX,
 )
 from creditchain.querying.rules import Prices, paged_fields, rules_of
 

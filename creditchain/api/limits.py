@@ -1,36 +1,13 @@
-"""How much one request may ask, and one caller in a while. Every bound has its reason here."""
+"""How much one request may ask of the hub, and one caller in a while; of a document: `querying`.
+
+Every bound has its reason here.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
-
-from creditchain.querying.limits import (
-    COST_MAX,
-    DEPTH_MAX,
-    DOCUMENT_CHARS_REMEMBERED,
-    DOCUMENTS_REMEMBERED,
-    PAGE_DEFAULT,
-    PAGE_MAX,
-    SOURCE_CHARS_MAX,
-    TOKENS_MAX,
-)
-
-__all__ = [
-    "BODY_BYTES_MAX",
-    "COST_MAX",
-    "DEPTH_MAX",
-    "DOCUMENTS_REMEMBERED",
-    "DOCUMENT_CHARS_REMEMBERED",
-    "PAGE_DEFAULT",
-    "PAGE_MAX",
-    "ROOT_COSTS",
-    "SOURCE_CHARS_MAX",
-    "TOKENS_MAX",
-    "Limits",
-    "Meter",
-]
 
 ROOT_COSTS: Final = {"counters": 200, "findEnterprise": 50, "submit": 2_000}
 """Root fields that count whole tables, look into the directory or take many events."""

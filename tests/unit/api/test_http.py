@@ -11,12 +11,13 @@ import pytest
 from creditchain.api import execution, journal, over_http
 from creditchain.api.doors import DocumentsMode
 from creditchain.api.execution import Documents
-from creditchain.api.limits import BODY_BYTES_MAX, COST_MAX, DEPTH_MAX, Limits, Meter
+from creditchain.api.limits import BODY_BYTES_MAX, Limits, Meter
 from creditchain.api.request import language_of
 from creditchain.api.schema import SCHEMA
 from creditchain.documents import document_id, load_operation
 from creditchain.ledger import Busy, StorageFull
 from creditchain.querying.http_request import choose
+from creditchain.querying.limits import COST_MAX, DEPTH_MAX
 from tests.unit.api.town import Town, mutation_of, officer_id, open_town, proof_of
 
 JSON = {"content-type": "application/json"}
