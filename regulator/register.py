@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from creditchain.durable import sync
 from creditchain.tlog.wire import decode_base64, encode_base64
 from regulator.verify import Head
 
@@ -69,11 +70,7 @@ class Register:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(self.path.parent)
 
 
 def _root(text: str) -> bytes:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from creditchain.durable import sync
 from creditchain.events import MalformedEvent, PublicKey, b64u, canonical_json, unb64u
 from creditchain.events.key import ALGORITHMS, ED25519, ES256, HPKE_X25519
 from creditchain.seal import Signing
@@ -177,11 +178,7 @@ def write_private(path: Path, data: bytes) -> None:
             os.link(draft, path)
         finally:
             draft.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(path.parent)
     except OSError as error:
         if path.exists():
             problem = "there is a file already; keys are never overwritten"

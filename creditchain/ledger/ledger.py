@@ -22,6 +22,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
+from creditchain.durable import sync
 from creditchain.events import Event, MalformedEvent
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.ledger.book import Records, SqlBook
@@ -49,7 +50,7 @@ from creditchain.ledger.publisher import (
     Refused,
 )
 from creditchain.ledger.recovery import check_register, read_cosignatures, read_state
-from creditchain.ledger.register import HeadRegister, fsync_folder
+from creditchain.ledger.register import HeadRegister
 from creditchain.ledger.tiles import StoredTiles
 from creditchain.rulebook import Book, Refusal, Violation, decide, find_key
 from creditchain.seal import BadSeal, Entry, Sealed, format_entry, seal_of
@@ -153,7 +154,7 @@ class Ledger:
             fresh.with_name(fresh.name + ".lock").unlink()
         HeadRegister.create(register, note)
         fresh.replace(path)
-        fsync_folder(path.parent)
+        sync(path.parent)
 
     @classmethod
     def open(

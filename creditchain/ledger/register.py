@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from creditchain.durable import sync
 from creditchain.ledger.failure import LedgerRefused
 
 SLOT_BYTES: Final = 4096
@@ -45,7 +46,7 @@ class HeadRegister:
         finally:
             os.close(descriptor)
         fresh.replace(path)
-        fsync_folder(path.parent)
+        sync(path.parent)
 
     @classmethod
     def open(cls, path: Path) -> HeadRegister:
@@ -83,15 +84,6 @@ class HeadRegister:
     def close(self) -> None:
         """Closes the file."""
         os.close(self._descriptor)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _slot(sequence: int, note: str) -> bytes:

@@ -28,6 +28,7 @@ from typing import Any, Final
 import duckdb
 from sqlalchemy import Connection, Engine
 
+from creditchain.durable import sync
 from creditchain.events import MalformedEvent, canonical_json, parse_event_object
 from regulator.analytics.columns import COLUMNS, LAYOUT, LINE, SELECT
 from regulator.database import find_copy, open_database
@@ -189,10 +190,10 @@ def _write(engine: Engine, path: Path, stamp: str, start: int, end: int) -> None
             f"COMPRESSION zstd, ROW_GROUP_SIZE {PARTITION_ENTRIES}, "
             f"KV_METADATA {{{_STAMP}: {quoted(stamp)}}})"
         )
-    _sync(writing)
+    sync(writing)
     writing.chmod(0o400)
     writing.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _chunks(engine: Engine, start: int, end: int) -> Iterator[bytes]:
@@ -263,11 +264,3 @@ def _read_late(body: bytes) -> tuple[str | None, str | None]:
 def quoted(text: object) -> str:
     """A text as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from creditchain.client.jws import BadSignature, check, sign
 from creditchain.client.keys import PrivateKey
+from creditchain.durable import sync
 from creditchain.events import PublicKey, canonical_json
 from regulator.report.data import list_tables
 from regulator.report.model import LANGUAGES, Header, Report, value_json
@@ -102,7 +103,7 @@ def write_folder(
             except BaseException:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
-        _sync(folder.parent)
+        sync(folder.parent)
     except OSError as error:
         raise NotWritten(f"{folder}: {error.strerror or error}") from None
     return Filed(folder, digest, len(files))
@@ -303,13 +304,5 @@ def _hash(path: Path) -> str:
 
 def _make_durable(folder: Path) -> None:
     for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
+    sync(folder)
