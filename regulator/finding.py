@@ -66,7 +66,7 @@ TITLES: Final[Mapping[FindingCode, tuple[str, str]]] = {
     FindingCode.BODY_WITHHELD: ("A body is withheld", "事件正文未提供"),
     FindingCode.ERASURE_UNLOGGED: ("A body is gone without its erasure", "事件正文删除未记账"),
     FindingCode.ERASURE_IGNORED: ("An erased body is still served", "已删除的事件正文仍在提供"),
-    FindingCode.WRONG_GENESIS: ("Not our founding", "创始事件不符"),
+    FindingCode.WRONG_GENESIS: ("Not our founding", "创世事件不符"),
     FindingCode.ENTRY_MALFORMED: ("Malformed entry", "条目格式错误"),
     FindingCode.TIME_WENT_BACK: ("Admission times go back", "入账时间倒退"),
     FindingCode.BODY_MALFORMED: ("Malformed body", "事件正文格式错误"),

@@ -282,7 +282,7 @@ def _keys(material: Material) -> Table:
         KEYS_SHOWN,
         note=Both(
             "NULL as algorithm: a founder's first key, see the founding.",
-            "算法为NULL者为创始成员首个公钥，见创世事件。",
+            "算法为NULL者为创世成员首个公钥，见创世事件。",
         ),
     )
 
