@@ -33,10 +33,13 @@ KEYS_MAX: Final = 100
 """Keys shown of one owner; nobody rotates that often."""
 
 STATISTICS_SECONDS: Final = 90.0
-"""Counting a million orders takes seconds; the first time, the copy is exported before."""
+"""Counting a million orders takes half a minute; the first time, the copy is exported before."""
 
 STATISTICS_FRESH_SECONDS: Final = 60.0
-"""So old figures are given again, though the log has grown since."""
+"""So old figures are given again, though the log has grown since; of a long log, older ones."""
+
+STATISTICS_REST: Final = 10
+"""For so many times as long as a count took, none begins: counting takes a tenth of a core."""
 
 STATISTICS_BYTES_MAX: Final = 8_388_608
 """What the counting process may say: a few hundred thousand figures."""

@@ -26,6 +26,7 @@ from regulator.door.limits import (
     MONTHS_MAX,
     STATISTICS_BYTES_MAX,
     STATISTICS_FRESH_SECONDS,
+    STATISTICS_REST,
     STATISTICS_SECONDS,
 )
 
@@ -57,7 +58,7 @@ class Statistics:
         self._counting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._figures: dict[str, Any] | None = None
-        self._counted_at = 0.0
+        self._good_until = 0.0
 
     def read(self) -> dict[str, Any]:
         """The figures: `size`, `as_of`, `headline` and a list for each of `MONTHLY`.
@@ -65,15 +66,18 @@ class Statistics:
         Nobody waits for somebody else's count. Raises `DoorError` when there are none to be had.
         """
         figures = self._figures
-        if figures is not None and self._clock() - self._counted_at < STATISTICS_FRESH_SECONDS:
+        if figures is not None and self._clock() < self._good_until:
             return figures
         if not self._counting.acquire(blocking=False):
             if figures is None:
                 raise _unavailable("They are being counted; ask again in some seconds.")
             return figures
         try:
+            began = self._clock()
             self._figures = figures = self._count()
-            self._counted_at = self._clock()
+            ended = self._clock()
+            rest = max(STATISTICS_FRESH_SECONDS, (ended - began) * STATISTICS_REST)
+            self._good_until = ended + rest
             return figures
         finally:
             self._counting.release()

@@ -125,7 +125,7 @@ def _months_of(view: str, node: Any, description: str) -> Any:
 
 
 class Statistics(graphene.ObjectType):
-    """Figures over the whole log, at most a minute old; made of events alone."""
+    """Figures over the whole log, made of events alone; a minute old or, of a long log, older."""
 
     size = one(scalar.Count, "Number of entries counted.")
     as_of = maybe(scalar.Timestamp, "When the last of them was admitted.")
