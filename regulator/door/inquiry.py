@@ -31,8 +31,8 @@ from regulator.door.sign_in import Caller
 from regulator.door.standing import Standing
 from regulator.door.statistics import Statistics
 from regulator.findings import FindingRegister, Registered, State, Wanted
-from regulator.mirror import Signed
 from regulator.office import Run, read_runs
+from regulator.stored import Signed
 
 R = TypeVar("R", bound=Record)
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.proof import prove_inclusions
 from creditchain.tlog.tlogproof import TlogProof, format_tlog_proof
 from regulator.config import COSIGNERS
-from regulator.mirror import Signed, read_full_tile, read_head, read_tile
+from regulator.stored import Signed, read_head, read_tree
 
 
 def read_signed(connection: Connection) -> dict[str, Signed]:
@@ -35,11 +34,7 @@ def prove(connection: Connection, indexes: Sequence[int], held: int) -> dict[int
         return {}
     lines = [one.line for one in signed.values() if one.head.root == head.root]
     note = head.note + "".join(lines)
-    edge = Edge.from_reader(
-        head.size, lambda level, n, width: read_tile(connection, level, n, width)
-    )
-    reader = EdgeReader(edge, lambda level, n, _: read_full_tile(connection, level, n))
-    proofs = prove_inclusions(reached, head.size, reader)
+    proofs = prove_inclusions(reached, head.size, read_tree(connection, head.size))
     return {
         index: format_tlog_proof(TlogProof(index, hashes, note))
         for index, hashes in zip(reached, proofs, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import graphene
 
@@ -22,22 +22,18 @@ class Info(Protocol):
     context: Inquiry
 
 
-TIMES: Final = {
-    "from": "Only from this time on.",
-    "to": "Only before this time.",
-}
-
-
 @cache
 def _connection_of(node: Any) -> Any:
     """One connection type for each type, wherever it is listed."""
     return connection_of(node, node.__name__, "")
 
 
-def times() -> dict[str, graphene.Argument]:
-    """The arguments of a list that may be bounded in time."""
+def times(what: str) -> dict[str, graphene.Argument]:
+    """The arguments of a list that may be bounded by when its items were `what`."""
+    bounds = {"from": "from this time on", "to": "before this time"}
     return {
-        name: graphene.Argument(scalar.Timestamp, description=says) for name, says in TIMES.items()
+        name: graphene.Argument(scalar.Timestamp, description=f"Only those {what} {when}.")
+        for name, when in bounds.items()
     }
 
 
@@ -79,7 +75,7 @@ def page_of(
     return one(
         _connection_of(node),
         f"{description} In the order of their ids.",
-        args={**page_arguments(), **wanted, **(times() if timed else {})},
+        args={**page_arguments(), **wanted, **(times(timed.removesuffix("_at")) if timed else {})},
         resolver=resolve,
     )
 

@@ -86,7 +86,7 @@ class Query(graphene.ObjectType):
         _entries,
         type=_only(graphene.String, "Only events of this type."),
         by=_only(scalar.ActorId, "Only events signed by this actor."),
-        **times(),
+        **times("admitted"),
     )
     member = by_id(record.Member, scalar.MemberId, Member, "A member.")
     members = page_of(
