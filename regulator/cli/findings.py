@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from creditchain.cli.words import ProfileName, code_of
+from creditchain.cli.words import ProfileName, code_of, event_id_of
+from creditchain.events import format_time
 from regulator.cli.running import HERE, UNFIT, AsJson, Folder, copy_in, fail, load, print_json
 
 findings_app = typer.Typer(
     name="findings", help="What was found, and how far each finding has come.", no_args_is_help=True
 )
+
+FINDING_ID_CHARS: Final = 43
+"""A finding's id is SHA-256 in base64url; that of its asking is an event's and has 36."""
+
+_LABELS: Final = {"index": "entry"}
 
 FindingId = Annotated[str, typer.Argument(help="The finding's id.")]
 
@@ -36,6 +42,10 @@ def list_findings(
     from regulator.finding import ABOUT_OURSELVES
     from regulator.findings import PAGE_MAX, State, Wanted, title_of
 
+    if code is not None:
+        code = code.strip().upper()
+        if title_of(code)[0] == code:
+            fail(UNFIT, f"{code} is no code of a rule or of a finding")
     wanted_severity = None if severity is None else code_of(Severity, severity).value
     wanted_state = None if state is None else code_of(State, state)
     register, after, count = _register(data), (-1, -1), 0
@@ -51,6 +61,9 @@ def list_findings(
             unsure = "" if one.certain else " (uncertain)"
             typer.echo(f"{one.id}  {one.code:<5} {one.severity:<6} {one.state.value:<8} {who}")
             typer.echo(f"    {title_of(one.code)[0]}{where}{unsure}")
+            if one.asked is not None:
+                came = " ".join(word for word in (one.reply, one.outcome) if word)
+                typer.echo(f"    asked as {one.asked} {came}".rstrip())
         count += len(found)
         if len(found) < PAGE_MAX:
             break
@@ -71,10 +84,14 @@ def show_finding(finding: FindingId, data: Folder = HERE, as_json: AsJson = Fals
         return
     for word in title_of(one.code):
         typer.echo(word)
+    if one.at_ms is not None:
+        told["at"] = format_time(one.at_ms)
     for name, value in told.items():
         if name != "evidence":
-            typer.echo(f"{name:<9} {value}")
+            typer.echo(f"{_LABELS.get(name, name):<9} {_plain(value)}")
     typer.echo(json.dumps(told["evidence"], indent=2, ensure_ascii=False))
+    if (then := _next_step(one)) is not None:
+        typer.echo(f"next: {then}")
     if one.pack is not None:
         typer.echo(
             f"check again: regulator audit --json --from {one.index} --to {one.index + 1}"
@@ -120,8 +137,11 @@ def ask_finding(
 
 @findings_app.command("close")
 def close_finding(
-    asked: Annotated[str, typer.Argument(help="The id of the asking, as `list` shows it.")],
+    finding: Annotated[
+        str, typer.Argument(help="The finding's id, or the id under which it was asked.")
+    ],
     outcome: Annotated[str, typer.Option(help="REMEDIED, UNFOUNDED, SANCTIONED or NOTED.")],
+    data: Folder = HERE,
     profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -130,7 +150,34 @@ def close_finding(
     from creditchain.events.codes import FindingOutcome
     from creditchain.events.finding import FindingClosed
 
-    say(profile, as_json, FindingClosed(asked, code_of(FindingOutcome, outcome)))
+    how = code_of(FindingOutcome, outcome)
+    if len(finding) == FINDING_ID_CHARS:
+        asked = _find(data, finding).asked
+        if asked is None:
+            fail(UNFIT, "nobody was asked about it yet: `regulator findings ask` comes first")
+    else:
+        asked = event_id_of(finding)
+    say(profile, as_json, FindingClosed(asked, how))
+
+
+def _next_step(one: Any) -> str | None:
+    """What can be done with a finding as it stands; nothing with one about ourselves, or closed."""
+    from regulator.finding import ABOUT_OURSELVES
+    from regulator.findings import State
+
+    if one.state is State.OPEN and one.code not in ABOUT_OURSELVES:
+        whom = "" if one.member else " --member WHO"
+        return f"regulator findings ask {one.id}{whom} -p PROFILE   asks the member, on the log"
+    close = f"regulator findings close {one.id} --outcome OUTCOME -p PROFILE"
+    if one.state is State.ASKED:
+        return f"the member answers `creditchain finding answer {one.asked}`; then {close}"
+    if one.state is State.ANSWERED:
+        return f"creditchain finding show {one.asked} -p PROFILE   has its words; then {close}"
+    return None
+
+
+def _plain(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _register(data: Any) -> Any:

@@ -82,18 +82,34 @@ def test_a_finding_is_asked_answered_and_closed_on_the_log(watched: Watched):
         one.id, "C01", "bank-hana", Severity.HIGH, watched.consortium.at + 20 * DAY_MS
     )
     asked = watched.consortium.admit(watched.auditor, asking)
+    assert "next: regulator findings ask" in shown(watched, one.id)
     [one] = watched.follow().read(Wanted(code="C01"))
     assert (one.state, one.asked) == (State.ASKED, asked.event.id)
+    assert f"creditchain finding answer {one.asked}" in shown(watched, one.id)
     answer = FindingAnswered(one.asked, FindingReply.ACCEPTED, watched.consortium.digest())
     watched.consortium.admit(watched.consortium.bank, answer)
     [one] = watched.follow().read(Wanted(code="C01", state=State.ANSWERED))
     assert one.reply == "ACCEPTED"
+    assert f"creditchain finding show {one.asked}" in shown(watched, one.id)
     closing = FindingClosed(asked.event.id, FindingOutcome.REMEDIED)
     watched.consortium.admit(watched.auditor, closing)
     register = watched.follow()
     [one] = register.read(Wanted(member="bank-hana", severity="HIGH", code="C01"))
     assert (one.state, one.outcome) == (State.CLOSED, "REMEDIED")
     assert register.read(Wanted(code="C01", state=State.OPEN)) == []
+    assert "next:" not in shown(watched, one.id)
+
+
+def shown(watched: Watched, finding: str) -> str:
+    command = ["findings", "show", finding, "--data", str(watched.folder)]
+    return CliRunner().invoke(app, command).stdout
+
+
+def test_what_nobody_was_asked_about_is_not_closed(watched: Watched):
+    [one] = watched.follow().read(Wanted(code="C01"))
+    command = ["findings", "close", one.id, "--outcome", "noted", "--data", str(watched.folder)]
+    run = CliRunner().invoke(app, command)
+    assert (run.exit_code, "comes first" in run.stderr) == (2, True)
 
 
 def test_the_register_is_read_page_by_page_and_by_id(watched: Watched):
@@ -144,6 +160,8 @@ def test_the_commands_list_and_show_it(watched: Watched):
     for option, nonsense in (("--state", "LOST"), ("--severity", "DIRE")):
         run = runner.invoke(app, ["findings", "list", *data, option, nonsense])
         assert (run.exit_code, f"{nonsense!r} is not one of" in run.stderr) == (2, True)
+    run = runner.invoke(app, ["findings", "list", *data, "--code", "c99"])
+    assert (run.exit_code, run.stderr) == (2, "C99 is no code of a rule or of a finding\n")
     run = runner.invoke(app, ["findings", "show", "A" * 43, *data])
     assert run.exit_code == 2
     assert "there is no finding" in run.stderr
