@@ -62,8 +62,9 @@ def list_findings(
             typer.echo(f"{one.id}  {one.code:<5} {one.severity:<6} {one.state.value:<8} {who}")
             typer.echo(f"    {title_of(one.code)[0]}{where}{unsure}")
             if one.asked is not None:
-                came = " ".join(word for word in (one.reply, one.outcome) if word)
-                typer.echo(f"    asked as {one.asked} {came}".rstrip())
+                reply = "" if one.reply is None else f", answered {one.reply}"
+                end = "" if one.outcome is None else f", closed {one.outcome}"
+                typer.echo(f"    asked as {one.asked}{reply}{end}")
         count += len(found)
         if len(found) < PAGE_MAX:
             break
