@@ -49,7 +49,6 @@ from regulator.cosign import AUDIT, MIRROR, WITNESS, Answer
 from regulator.database import DatabaseUnusable
 from regulator.follow import announce_findings
 from regulator.inbox import FILES_MAX, Inbox
-from regulator.mirror import CopyDamaged
 from regulator.observer import Observer
 from regulator.reading import (
     is_damaged,
@@ -60,6 +59,7 @@ from regulator.reading import (
     serve_tile,
 )
 from regulator.register import RegisterNotWritten
+from regulator.stored import CopyDamaged
 from regulator.verify import Head
 
 WAITING_MAX: Final = 64

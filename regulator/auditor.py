@@ -19,13 +19,12 @@ from typing import Any, Final
 
 from creditchain.events import b64u
 from creditchain.seal import parse_entry, read_body
-from creditchain.tlog.edge import Edge
 from creditchain.tlog.merkle import leaf_hashes_of
 from regulator.audit import AUDIT_RULES, Audit, AuditFinding, Pack, Rule, Said
 from regulator.audit_store import AuditProgress, AuditStore
 from regulator.database import open_beside, open_database
 from regulator.finding import FindingCode
-from regulator.mirror import CopyDamaged, read_tile
+from regulator.stored import CopyDamaged, read_edge
 
 GROUP: Final = 2_048
 """Entries audited in one transaction: some 0.3 s, and a few MB of bodies."""
@@ -222,10 +221,7 @@ def _is_audit_of(progress: AuditProgress, observer_path: Path) -> bool:
         if connection.exec_driver_sql("SELECT size FROM copy").scalar_one() < progress.size:
             return False
         try:
-            edge = Edge.from_reader(
-                progress.size, lambda level, n, width: read_tile(connection, level, n, width)
-            )
-            return edge.root() == progress.frontier.root()
+            return read_edge(connection, progress.size).root() == progress.frontier.root()
         except (CopyDamaged, ValueError):
             return False
 

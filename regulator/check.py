@@ -22,9 +22,9 @@ from regulator.cosign import MIRROR, WITNESS
 from regulator.database import OBSERVER_NAME, open_database
 from regulator.feed import Fault, FeedFault
 from regulator.finding import REPLAYED
-from regulator.mirror import CopyDamaged, Signed
 from regulator.observer import Genesis, open_observer
 from regulator.reading import read_bodies, read_signed, serve_bundle, serve_tile
+from regulator.stored import CopyDamaged, Signed
 from regulator.verify import NotInTree
 
 DIFFERENCES_TOLD: int = 20

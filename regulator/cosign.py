@@ -27,8 +27,9 @@ from creditchain.tlog.witness import (
     judge,
 )
 from regulator.finding import Finding
-from regulator.mirror import Mirror, Signed
+from regulator.mirror import Mirror
 from regulator.register import Register
+from regulator.stored import Signed
 from regulator.verify import Fork, Head, judge_growth, open_head
 
 WITNESS: Final = "witness"

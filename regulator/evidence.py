@@ -33,13 +33,12 @@ from creditchain.rulebook.record import Order
 from creditchain.rulebook.record_json import record_from_json
 from creditchain.seal import parse_entry
 from creditchain.tlog.cosignature import CosignatureSigner
-from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.note import Verifier
 from creditchain.tlog.policy import GroupLine, LogLine, Policy, WitnessLine, format_policy
 from creditchain.tlog.proof import prove_inclusions
 from creditchain.tlog.tlogproof import TlogProof, format_tlog_proof
 from regulator.cosign import AUDIT, MIRROR
-from regulator.mirror import Signed, read_full_tile, read_head, read_tile
+from regulator.stored import Signed, read_head, read_tree
 
 HOLDS_ALL: Final = (MIRROR, AUDIT)
 """Cosignatures that say that every entry and body was held: evidence needs one of them."""
@@ -168,9 +167,7 @@ def _bundled(
 ) -> list[BundledEvent]:
     """The events at these indexes, each with its receipt under the note."""
     bodies = {found.index: found.body for found in events.events}
-    edge = Edge.from_reader(size, lambda level, n, width: read_tile(connection, level, n, width))
-    reader = EdgeReader(edge, lambda level, n, _: read_full_tile(connection, level, n))
-    proofs = prove_inclusions(indexes, size, reader)
+    proofs = prove_inclusions(indexes, size, read_tree(connection, size))
     rows = []
     for index, hashes in zip(indexes, proofs, strict=True):
         (raw,) = connection.exec_driver_sql("SELECT entry FROM entry WHERE idx = ?", (index,)).one()

@@ -35,9 +35,10 @@ from creditchain.tlog.tile import TILE_WIDTH, BadBundle, BundlePath, Tile, parse
 from regulator.cosign import WITNESS, Behind, Cosigner
 from regulator.feed import Fault, Feed, FeedFault
 from regulator.finding import Finding, FindingCode
-from regulator.mirror import CopyDamaged, Mirror, Package
+from regulator.mirror import Mirror, Package
 from regulator.opening import BadPackage, KeysAtHand, Openers, split
 from regulator.register import RegisterNotWritten
+from regulator.stored import CopyDamaged
 from regulator.verify import (
     Advance,
     FetchedTiles,

@@ -1,4 +1,4 @@
-"""The observer's own copy of a log, and the records that replaying it gives. One writer.
+"""Writing the observer's own copy of a log, and the records that replaying it gives. One writer.
 
 A `Package` is what was fetched and proven to be in the signed tree. `store` replays and writes a
 group of them in one transaction: entries, bodies, tiles, records, findings and how far we are, all
@@ -10,45 +10,32 @@ Memory does not grow with the log: the right edge, and the records used last.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
-from creditchain.events.envelope import canonical_json
-from creditchain.rulebook.record import Record
-from creditchain.rulebook.record_json import record_from_json, record_to_json
 from creditchain.seal import parse_entry
-from creditchain.tlog.edge import Edge, EdgeReader
+from creditchain.tlog.edge import EdgeReader
 from creditchain.tlog.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
-    Frontier,
     HashReader,
-    leaf_hashes_of,
     tree_root,
 )
-from creditchain.tlog.tile import TILE_WIDTH
+from regulator.book import StoredBook
 from regulator.finding import Finding, FindingCode
 from regulator.replay import EarlierEntry, Opened, Replay
+from regulator.stored import CopyDamaged, Signed, read_edge, read_full_tile, read_head
 from regulator.verify import Advance, Fork, Head, judge_by_tree
 
-RECORDS_REMEMBERED: Final = 20_000
-"""Records kept in memory, about 1.5 KiB each: the orders and keys of the last hours."""
-
-R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
 _EntryRow = tuple[int, bytes, bytes | None, str | None, str | None]
 """Index, entry, body, event id, event type."""
-
-
-class CopyDamaged(Exception):
-    """Our own database contradicts itself; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,85 +51,6 @@ class Package:
     bodies: Sequence[bytes]
     leaves: bytes
     opened: Sequence[Opened]
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A head we have cosigned, with our line."""
-
-    head: Head
-    line: str
-    time_s: int
-
-
-_Known = dict[tuple[type[Any], str], Record | None]
-
-_NOT_HERE: Final = object()
-
-
-class StoredBook:
-    """The records in the database, with the last used ones in memory; a `Book`.
-
-    `put` keeps changes in memory until `flush` writes each record once.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        # The records used last are those in the younger of two halves, or still in the older one.
-        self._young: _Known = {}
-        self._old: _Known = {}
-        self._changed: dict[tuple[type[Any], str], tuple[Record, int]] = {}
-
-    def get(self, kind: type[R], id: str) -> R | None:
-        """The record of this kind and id, or None."""
-        place = (kind, id)
-        found: Any = self._young.get(place, _NOT_HERE)
-        if found is _NOT_HERE:
-            found = self._old.get(place, _NOT_HERE)
-            if found is _NOT_HERE:
-                changed = self._changed.get(place)
-                found = changed[0] if changed is not None else self._read(kind, id)
-            self._remember(place, found)
-        known: R | None = found
-        return known
-
-    def put(self, writes: Sequence[Record], index: int) -> None:
-        """Take over what the entry at `index` wrote."""
-        for record in writes:
-            place = (type(record), record.id)
-            self._changed[place] = (record, index)
-            self._remember(place, record)
-
-    def flush(self) -> None:
-        """Write the changed records."""
-        if self._changed:
-            self._connection.exec_driver_sql(
-                "INSERT INTO record (kind, id, json, changed_index) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (kind, id) DO UPDATE SET json = excluded.json, "
-                "changed_index = excluded.changed_index",
-                [
-                    (kind.__name__, key, canonical_json(record_to_json(record)).decode(), index)
-                    for (kind, key), (record, index) in self._changed.items()
-                ],
-            )
-            self._changed.clear()
-
-    def forget(self) -> None:
-        """Drop what is in memory: the transaction it belonged to was rolled back."""
-        self._young.clear()
-        self._old.clear()
-        self._changed.clear()
-
-    def _remember(self, place: tuple[type[Any], str], record: Record | None) -> None:
-        self._young[place] = record
-        if len(self._young) >= RECORDS_REMEMBERED // 2:
-            self._old, self._young = self._young, {}
-
-    def _read(self, kind: type[R], id: str) -> R | None:
-        row = self._connection.exec_driver_sql(
-            "SELECT json FROM record WHERE kind = ? AND id = ?", (kind.__name__, id)
-        ).first()
-        return None if row is None else record_from_json(kind, json.loads(row[0]))
 
 
 class Mirror:
@@ -451,9 +359,7 @@ class Mirror:
                 f"this database is a copy of {row.origin} with another genesis; "
                 "give each log its own database"
             )
-        self.edge = Edge.from_reader(
-            row.size, lambda level, n, width: read_tile(self._connection, level, n, width)
-        )
+        self.edge = read_edge(self._connection, row.size)
         if self.edge.root() != row.root:
             raise CopyDamaged(
                 f"the stored entries do not lead to the root stored at size {row.size}; move the "
@@ -471,49 +377,3 @@ class Mirror:
             unseen=row.unseen,
         )
         self._committed = self._state()
-
-
-def read_head(connection: Connection, name: str) -> Signed | None:
-    """The head last cosigned under a name."""
-    row = connection.exec_driver_sql(
-        "SELECT size, root, note, line, time_s FROM head WHERE name = ?", (name,)
-    ).first()
-    return None if row is None else Signed(Head(row[0], row[1], row[2]), row[3], row[4])
-
-
-def read_full_tile(connection: Connection, level: int, n: int) -> bytes:
-    """A full tile of our own; raises `CopyDamaged` when it is not there."""
-    row = connection.exec_driver_sql(
-        "SELECT data FROM tile WHERE level = ? AND n = ?", (level, n)
-    ).first()
-    if row is None:
-        raise CopyDamaged(f"our own tile {level}/{n} is missing; run `regulator check`")
-    return cast("bytes", row[0])
-
-
-def read_tile(connection: Connection, level: int, n: int, width: int) -> bytes:
-    """The first `width` hashes of a tile of our own, partial ones made from what is below."""
-    if width == TILE_WIDTH:
-        return read_full_tile(connection, level, n)
-    if level == 0:
-        rows = read_entries(connection, n * TILE_WIDTH, width)
-        return b"".join(leaf_hashes_of(rows))
-    return b"".join(
-        _tile_root(read_full_tile(connection, level - 1, n * TILE_WIDTH + place))
-        for place in range(width)
-    )
-
-
-def read_entries(connection: Connection, start: int, count: int) -> list[bytes]:
-    """The bytes of `count` entries from `start` on; raises `CopyDamaged` when one is not there."""
-    rows = connection.exec_driver_sql(
-        "SELECT entry FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", (start, start + count)
-    ).fetchall()
-    if len(rows) != count:
-        raise CopyDamaged(f"our own entries from {start} on are incomplete; run `regulator check`")
-    return [row[0] for row in rows]
-
-
-def _tile_root(tile: bytes) -> bytes:
-    hashes = (tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES))
-    return Frontier.empty().extend(hashes).root()

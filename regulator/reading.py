@@ -15,7 +15,7 @@ from creditchain.tlog.extract import write_extract
 from creditchain.tlog.tile import TILE_WIDTH, BundlePath, Tile, format_bundle
 from creditchain.tlog.wire import encode_base64
 from regulator.finding import ABOUT_OURSELVES
-from regulator.mirror import CopyDamaged, Signed, read_entries, read_head, read_tile
+from regulator.stored import CopyDamaged, Signed, read_entries, read_head, read_tile
 
 ROWS_READ: Final = 1_024
 """Entries of an export in memory at once: at most 64 MiB of bodies."""

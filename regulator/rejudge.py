@@ -26,11 +26,12 @@ from creditchain.rulebook.record import Record
 from creditchain.rulebook.record_json import record_from_json
 from creditchain.seal import parse_entry
 from creditchain.tlog.tile import TILE_WIDTH
+from regulator.book import StoredBook
 from regulator.database import open_database
-from regulator.mirror import CopyDamaged, StoredBook
 from regulator.observer import Genesis, read_genesis
 from regulator.opening import KeysAtHand
 from regulator.replay import EarlierEntry, Replay, open_package
+from regulator.stored import CopyDamaged
 from regulator.submit import (
     Document,
     Judged,

@@ -26,7 +26,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from creditchain.client.signer import now_ms
 from regulator.config import ObserverConfig
 from regulator.database import DatabaseUnusable
-from regulator.mirror import CopyDamaged
 from regulator.office import DONE, Office
 from regulator.report.asking import Standing, read_standing, scope_of
 from regulator.report.folder import Filed
@@ -34,6 +33,7 @@ from regulator.report.making import Job, NotMade, make_apart, scope_from_json, s
 from regulator.report.model import BadReport, Period, ReportCode, Scope
 from regulator.report.period import Rhythm, list_due
 from regulator.setting import parse_list
+from regulator.stored import CopyDamaged
 
 LOOK_EVERY_S: Final = 60
 

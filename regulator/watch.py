@@ -32,11 +32,11 @@ from regulator.feed import FeedFault
 from regulator.finding import Finding, FindingCode
 from regulator.follow import announce_findings
 from regulator.inbox import Inbox
-from regulator.mirror import CopyDamaged
 from regulator.observer import Observer
 from regulator.register import RegisterNotWritten
 from regulator.revisit import Revisit
 from regulator.scrub import Scrub
+from regulator.stored import CopyDamaged
 from regulator.verify import Head, open_head
 
 _log = structlog.get_logger("regulator.watch")

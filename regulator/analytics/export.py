@@ -32,7 +32,7 @@ from creditchain.durable import sync
 from creditchain.events import MalformedEvent, canonical_json, parse_event_object
 from regulator.analytics.columns import COLUMNS, LAYOUT, LINE, SELECT
 from regulator.database import find_copy, open_database
-from regulator.mirror import CopyDamaged
+from regulator.stored import CopyDamaged
 
 FOLDER_NAME: Final = "analytics"
 """Beside `observer.db`; derived from it, deleted without loss."""

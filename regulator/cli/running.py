@@ -66,8 +66,8 @@ def run_work(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     from regulator.cosign import Behind
     from regulator.database import DatabaseUnusable
     from regulator.feed import FeedFault
-    from regulator.mirror import CopyDamaged
     from regulator.register import BadRegister, RegisterNotWritten
+    from regulator.stored import CopyDamaged
     from regulator.verify import NotInTree
 
     try:

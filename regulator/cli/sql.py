@@ -99,7 +99,7 @@ def _translated(work: Callable[[], None]) -> None:
     from regulator.analytics.export import AnalyticsUnusable
     from regulator.analytics.session import NotAQuery
     from regulator.database import DatabaseUnusable
-    from regulator.mirror import CopyDamaged
+    from regulator.stored import CopyDamaged
 
     try:
         work()

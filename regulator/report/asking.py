@@ -17,12 +17,11 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection
 
 from creditchain.seal import parse_entry
-from creditchain.tlog.edge import Edge
 from creditchain.tlog.wire import encode_base64
 from regulator.audit_store import AUDIT_NAME
 from regulator.database import DatabaseUnusable, find_copy, open_beside, open_database
-from regulator.mirror import read_tile
 from regulator.report.model import BadReport, Period, Report, ReportCode, Scope
+from regulator.stored import read_edge
 
 NO_PACK: Final = ("NULL", "NULL")
 """Name and version where nothing was audited yet."""
@@ -85,10 +84,7 @@ def scope_of(
     with _copy(folder) as connection:
         origin, copied = connection.exec_driver_sql("SELECT origin, size FROM copy").one()
         size = _count_before(connection, period.end_ms, copied)
-        edge = Edge.from_reader(
-            size, lambda level, n, width: read_tile(connection, level, n, width)
-        )
-        root = encode_base64(edge.root())
+        root = encode_base64(read_edge(connection, size).root())
         as_of = _time_of(connection, size - 1) if size else period.start_ms
     audit = _read_audit(folder)
     reached = audit[0] if audit else 0

@@ -16,12 +16,11 @@ from sqlalchemy import Connection
 
 from creditchain.events import Event, MalformedEvent, PublicKey, parse_event_object, parse_json
 from creditchain.seal import BadSeal, SealFault, parse_entry, unseal
-from creditchain.tlog.edge import Edge, EdgeReader
-from creditchain.tlog.merkle import leaf_hash
+from creditchain.tlog.merkle import leaf_hash, tree_root
 from creditchain.tlog.proof import inclusion_root, prove_inclusion
 from regulator.analytics.session import Session
 from regulator.database import OBSERVER_NAME, open_database
-from regulator.mirror import CopyDamaged, read_tile
+from regulator.stored import CopyDamaged, read_tree
 
 BODY_BYTES_MAX = 65_535
 """The largest body that a log may have."""
@@ -59,9 +58,8 @@ class Copy:
         self._connection = connection
         self._session = session
         self.size = session.size
-        edge = Edge.from_reader(self.size, self._tile)
-        self.root = edge.root()
-        self._reader = EdgeReader(edge, self._tile)
+        self._reader = read_tree(connection, self.size)
+        self.root = tree_root(self.size, self._reader)
         self._keys: dict[tuple[str, str], PublicKey | None] = {}
         # Once: asking the view for each key would read the log each time.
         session.base.execute(
@@ -73,9 +71,6 @@ class Copy:
             "('ConsortiumFounded', 'MemberAdmitted', 'MemberKeyAdded', 'OfficerAppointed', "
             "'EnterpriseEnrolled', 'AuthoriserKeyAdded'))"
         )
-
-    def _tile(self, level: int, n: int, width: int) -> bytes:
-        return read_tile(self._connection, level, n, width)
 
     def rehash(self, index: int) -> Rehashed:
         """An entry read again, hashed up to the root, and its body and signature with it."""

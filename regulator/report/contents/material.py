@@ -23,9 +23,9 @@ import duckdb
 
 from regulator.analytics.export import AnalyticsUnusable, quoted
 from regulator.analytics.session import Session, open_session
-from regulator.mirror import CopyDamaged
 from regulator.report.contents.words import NO, NONE, YES, word, words
 from regulator.report.model import BadReport, Both, Column, Header, Kind, Scope, Table, Value
+from regulator.stored import CopyDamaged
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)

@@ -15,8 +15,8 @@ from sqlalchemy.exc import OperationalError
 from creditchain.tlog.note import Signer, parse_note
 from regulator.cosign import Behind
 from regulator.database import DatabaseUnusable
-from regulator.mirror import CopyDamaged
 from regulator.observer import open_observer, read_genesis
+from regulator.stored import CopyDamaged
 from tests.lying_hub.honest import ORIGIN, Consortium, HonestFeed, Log
 from tests.lying_hub.lies import another_history
 from tests.unit.regulator.observing import SIGNERS, found, observing, stored_records

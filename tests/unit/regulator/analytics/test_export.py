@@ -11,7 +11,7 @@ from regulator.analytics import export
 from regulator.analytics.export import AnalyticsUnusable, refreshed
 from regulator.analytics.session import open_session
 from regulator.database import DatabaseUnusable, open_database
-from regulator.mirror import CopyDamaged
+from regulator.stored import CopyDamaged
 from tests.unit.regulator.analytics.copies import (
     Row,
     erase_bodies,
