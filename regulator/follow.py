@@ -161,6 +161,11 @@ class Follower:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._writer, lambda: work(*args, **kwargs))
 
+    async def keep(self, finding: Finding) -> None:
+        """Keep a finding for ever, and say it if it is new."""
+        if await self.write(self._mirror.find, finding):
+            announce_findings([finding])
+
     def push(self, head: Head | None = None) -> None:
         """Something new was shown to us: follow now instead of at the next poll."""
         if head is not None and (self._shown is None or head.size > self._shown.size):
@@ -231,7 +236,7 @@ class Follower:
             self._note_fault(str(error))
             return False
         except NotInTree as error:
-            await self._keep(error.finding)
+            await self.keep(error.finding)
             self._note_fault(str(error))
             return False
         except Behind as error:
@@ -258,7 +263,7 @@ class Follower:
         try:
             await self._follow(await self._poll())
         except NotInTree as error:
-            await self._keep(error.finding)
+            await self.keep(error.finding)
             raise
         return self._cosigner.head(WITNESS)
 
@@ -285,7 +290,7 @@ class Follower:
         self._older_since = since = self._older_since or now
         if now - since >= self._rollback_seconds:
             evidence: dict[str, str | int] = {"held": held.note, "shown": head.note}
-            await self._keep(
+            await self.keep(
                 Finding(FindingCode.ROLLED_BACK, None, f"from {held.size} to {head.size}", evidence)
             )
 
@@ -437,12 +442,12 @@ class Follower:
     async def _store(self, packages: list[Package]) -> None:
         # Shielded: what the writer has begun it ends, whoever no longer waits for it.
         found = await asyncio.shield(self.write(self._mirror.store, packages))
-        _announce(found)
+        announce_findings(found)
         await self._tell()
 
     async def _settle(self, trusted: Head) -> None:
         """Everything up to a signed head is replayed: say what is missing, cosign what is whole."""
-        _announce(await self.write(self._mirror.settle_holes, trusted.size, trusted.note))
+        announce_findings(await self.write(self._mirror.settle_holes, trusted.size, trusted.note))
         for index in await self.write(self._mirror.holes, HOLES_ASKED):
             await self._ask_again(index, trusted)
         await self.write(self._cosigner.announce_both, trusted)
@@ -468,11 +473,7 @@ class Follower:
     async def _accuse(self, fork: Fork) -> None:
         finding = await self.write(self._cosigner.accuse, fork)
         if finding is not None:
-            _announce([finding])
-
-    async def _keep(self, finding: Finding) -> None:
-        if await self.write(self._mirror.find, finding):
-            _announce([finding])
+            announce_findings([finding])
 
     def _note_fault(self, text: str, *, ours: bool = False) -> None:
         if text != self._fault:
@@ -491,9 +492,6 @@ def announce_findings(found: list[Finding]) -> None:
             detail=finding.detail,
             certain=finding.certain,
         )
-
-
-_announce = announce_findings
 
 
 def _hashes(joined: bytes) -> list[bytes]:

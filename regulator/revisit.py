@@ -19,7 +19,7 @@ from creditchain.seal import parse_entry
 from creditchain.tlog.tile import TILE_WIDTH, BadBundle, BundlePath, parse_bundle
 from regulator.feed import FeedFault
 from regulator.finding import Finding, FindingCode
-from regulator.follow import Follower, announce_findings
+from regulator.follow import Follower
 from regulator.scrub import next_place
 from regulator.verify import Head
 
@@ -144,11 +144,7 @@ class Revisit:
             ).first(),
         )
         if known is None:
-            await self._keep(Finding(code, index, detail, evidence))
-
-    async def _keep(self, finding: Finding) -> None:
-        if await self._follower.write(self._follower.cosigner.mirror.find, finding):
-            announce_findings([finding])
+            await self._follower.keep(Finding(code, index, detail, evidence))
 
 
 def _next_erased(connection: Connection) -> int | None:

@@ -110,13 +110,8 @@ class Scrub:
         """Not part of the copy: what is wrong there is told, and stops nothing."""
         found, last = await asyncio.to_thread(self._read_findings)
         self._finding = last or 0
-        announce_findings(
-            [
-                one.finding()
-                for one in found
-                if await self._follower.write(self._mirror.find, one.finding())
-            ]
-        )
+        for one in found:
+            await self._follower.keep(one.finding())
         return found
 
     def _read_findings(self) -> tuple[list[Damage], int | None]:

@@ -30,7 +30,6 @@ from creditchain.tlog.note import BadNote, open_note
 from regulator.cosign import WITNESS
 from regulator.feed import FeedFault
 from regulator.finding import Finding, FindingCode
-from regulator.follow import announce_findings
 from regulator.inbox import Inbox
 from regulator.observer import Observer
 from regulator.register import RegisterNotWritten
@@ -153,7 +152,7 @@ class Watch:
         held = self._follower.progress().trusted
         detail = f"no usable checkpoint since {_time(since)}"
         evidence: dict[str, str | int] = {"held": held.note}
-        await self._keep(
+        await self._follower.keep(
             Finding(FindingCode.STALE_CHECKPOINT, None, detail, evidence, certain=False)
         )
 
@@ -167,7 +166,7 @@ class Watch:
             return
         detail = f"size {head.size} was last cosigned at {_time(signed_at)}"
         evidence: dict[str, str | int] = {"shown": note}
-        await self._keep(Finding(FindingCode.STALE_CHECKPOINT, None, detail, evidence))
+        await self._follower.keep(Finding(FindingCode.STALE_CHECKPOINT, None, detail, evidence))
 
     def _signed_at(self, note: str) -> float | None:
         """When we cosigned the checkpoint in a note last, as the note itself has it."""
@@ -198,7 +197,7 @@ class Watch:
             if lasted >= self._bounds.lag_after_s:
                 detail = f"{what} behind since {_time(now - lasted)}"
                 evidence: dict[str, str | int] = {"trusted": progress.trusted.note}
-                await self._keep(Finding(FindingCode.OBSERVER_LAG, None, detail, evidence))
+                await self._follower.keep(Finding(FindingCode.OBSERVER_LAG, None, detail, evidence))
 
     async def _note_ahead(self, now: float) -> None:
         """The log's time lies in the future: deadlines and consents would end before their time.
@@ -216,14 +215,10 @@ class Watch:
                 "clock": int(now * 1000),
                 "held": self._follower.progress().trusted.note,
             }
-            await self._keep(
+            await self._follower.keep(
                 Finding(FindingCode.TIME_AHEAD, index, detail, evidence, certain=False)
             )
         self._is_ahead = first is not None
-
-    async def _keep(self, finding: Finding) -> None:
-        if await self._follower.write(self._follower.cosigner.mirror.find, finding):
-            announce_findings([finding])
 
 
 async def undisturbed(work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
