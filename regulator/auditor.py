@@ -181,7 +181,7 @@ class Auditor:
             timely, at = entry.at >= at, max(at, entry.at)
             commitment = b64u(entry.commitment)
             if body is None:
-                self._audit.pass_over()
+                self._audit.pass_over(idx, at)
                 found += step(idx, at, commitment, None, timely=timely)
                 continue
             said = read_said(idx, at, commitment, body)

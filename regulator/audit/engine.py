@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from creditchain.events import Body
-from regulator.audit.fact import KINDS, Facts, member_of
+from regulator.audit.fact import KINDS, Facts, Unseen, member_of
 from regulator.audit.finding import AuditFinding, Cited
 from regulator.audit.history import take_in
 from regulator.audit.pack import Pack
@@ -143,9 +143,10 @@ class Audit:
         take_in(self._facts, said)
         return found
 
-    def pass_over(self) -> None:
-        """One more body that this audit will never see."""
+    def pass_over(self, index: int, at: int) -> None:
+        """One more body that this audit will never see, of the entry at `index`."""
         self.unseen += 1
+        self._facts.put(Unseen(str(index), at))
 
     def _finding(
         self, rule: Rule[Any], concern: Concern, index: int, at: int, commitment: str

@@ -191,6 +191,13 @@ class Objection(NamedTuple):
     outcome: str | None = None
 
 
+class Unseen(NamedTuple):
+    """An entry whose body this audit never saw, by its index, and when it was admitted."""
+
+    id: str
+    at: int
+
+
 class Asked(NamedTuple):
     """A finding that a member was asked about; `finding` is the observer's id of it."""
 
@@ -229,6 +236,7 @@ KINDS: Final[frozenset[type[tuple[Any, ...]]]] = frozenset(
         Order,
         Batch,
         Objection,
+        Unseen,
         Asked,
         Case,
     }

@@ -1,6 +1,6 @@
 """The log and those who run and watch it: times, erasures, the regulator's own looks.
 
-PURE. Rules L04, L06 to L09. What the bytes themselves prove (L01 gaps, L02 forks, L03 altered
+PURE. Rules L04, L06 to L10. What the bytes themselves prove (L01 gaps, L02 forks, L03 altered
 content, L05 lag) integrity finds, before an event ever comes here.
 """
 
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from creditchain.events import EVENTS
 from creditchain.events.codes import ErasureGround
-from creditchain.events.erasure import ReportErased
+from creditchain.events.erasure import BodyErased, ReportErased
 from creditchain.events.finding import FindingAsked
 from creditchain.events.inspection import CaseOpened, IdentitiesResolved
-from regulator.audit.almanac import DAY_MS
-from regulator.audit.fact import Asked, Case, Order
+from regulator.audit.almanac import DAY_MS, MINUTE_MS
+from regulator.audit.fact import Asked, Case, Order, Unseen
 from regulator.audit.rule import (
     Concern,
     Due,
@@ -143,6 +143,30 @@ def judge_reply(view: View, due: Due, _limits: NoLimits) -> Iterator[Concern]:
         yield Concern(asked.member, [asked.entry], facts={"finding": asked.finding})
 
 
+@dataclass(frozen=True, slots=True)
+class SeenFirst:
+    """`hours`: how soon after its admission nobody has reason to erase a body yet."""
+
+    hours: int = limit(1, 8_760, "hours from admission")
+
+
+def erased_before_it_was_seen(view: View, said: Said, limits: SeenFirst) -> Iterator[Concern]:
+    """L10. A body is not erased before the regulator had it.
+
+    Regulation, articles 33 and 38(7): nothing is concealed from inspection. An event whose body is
+    erased as soon as it is on the log is read by no auditor, and casts doubt on all that follows.
+    The erasure may be lawful, and the observer may have been away: whoever erased explains. Always
+    in doubt, and not found by an observer that had the body.
+    """
+    body = said.body
+    assert isinstance(body, BodyErased)
+    unseen = view.get(Unseen, str(body.index))
+    if unseen is not None and said.at < unseen.at + limits.hours * 60 * MINUTE_MS:
+        facts: dict[str, str | int] = {"afterMs": said.at - unseen.at, "ground": body.ground.value}
+        officer = said.by if said.by.startswith("of_") else None
+        yield Concern(view.member_of(said.by), [body.index], officer, facts)
+
+
 L04: Final = Rule(
     "L04",
     "Signed at another time than admitted",
@@ -196,4 +220,15 @@ L09: Final = Rule(
     judge_reply,
 )
 
-LOG_RULES: Final[tuple[Rule[Any], ...]] = (L04, L06, L07, L08, L09)
+L10: Final = Rule(
+    "L10",
+    "Body erased before it was seen",
+    "记录内容在监管节点获取前即被删除",
+    Severity.HIGH,
+    Regime.ENTERPRISE,
+    SeenFirst,
+    (BodyErased,),
+    erased_before_it_was_seen,
+)
+
+LOG_RULES: Final[tuple[Rule[Any], ...]] = (L04, L06, L07, L08, L09, L10)

@@ -29,6 +29,7 @@ from regulator.audit import (
 )
 
 LIMITS: Final = r"(?m)^limits (.+)$"
+UNSEEN: Final = r"(?m)^unseen (.+)$"
 FINDINGS: Final = FOLDER / "audit" / "findings.jsonl"
 STORIES: Final = sorted(path.stem for path in (FOLDER / "audit").glob("*.story"))
 
@@ -41,8 +42,8 @@ def default_pack() -> Pack:
 
 
 def story_lines(text: str) -> str:
-    """The story without its directive."""
-    return re.sub(LIMITS, "", text)
+    """The story without its directives."""
+    return re.sub(UNSEEN, "", re.sub(LIMITS, "", text))
 
 
 def story_pack(text: str, rules: Sequence[Rule[Any]]) -> Pack:
@@ -94,10 +95,15 @@ def play(
     commitments: list[str] = []
     pack = pack or story_pack(text, rules)
     audit = Audit(rules, pack, DictFacts(), HeapAgenda(), commitments.__getitem__)
+    unseen = {int(word) for match in re.findall(UNSEEN, text) for word in match.split()}
     for entry, (line, sealed, at) in enumerate(compose(story_lines(text))):
         said = said_by(sealed, entry, at)
         commitments.append(said.commitment)
-        yield line, said, audit.step(entry, at, said.commitment, said)
+        if entry in unseen:
+            audit.pass_over(entry, at)
+            yield line, said, audit.step(entry, at, said.commitment, None)
+        else:
+            yield line, said, audit.step(entry, at, said.commitment, said)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
@@ -47,6 +48,11 @@ class Business(Consortium):
             self.enrol()
         for _ in range(60):
             self.consent()
+
+    def erasable(self) -> int:
+        """Those that the observer has had a day to see."""
+        yesterday = self.at - DAY_MS
+        return max(1, bisect_right(self.log.entries, yesterday, key=lambda e: parse_entry(e).at))
 
     def admit(self, actor: Actor, body: Body) -> Sealed:
         """One lawful event; deliveries cite the records they rest on."""

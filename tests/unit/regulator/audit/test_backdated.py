@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from creditchain.events.codes import FindingReply, Section, Severity
+from creditchain.events import b64u
+from creditchain.events.codes import ErasureGround, FindingReply, Section, Severity
+from creditchain.events.erasure import BodyErased
 from creditchain.events.finding import FindingAnswered, FindingAsked
 from creditchain.events.membership import MemberWithdrawn
 from creditchain.events.objection import ObjectionRaised
+from creditchain.seal import parse_entry
 from regulator.audit import AUDIT_RULES, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.auditing import read_pack
 from regulator.auditor import Auditor
 from regulator.database import OBSERVER_NAME
 from tests.lying_hub.honest import Consortium, HonestFeed
+from tests.lying_hub.lies import skip_the_law
 from tests.unit.regulator.observing import observing
 
 DAY_MS = 86_400_000
@@ -93,3 +97,20 @@ def audit(folder: Path) -> list[dict]:
     auditor.close()
     store.close()
     return found
+
+
+def test_an_event_erased_before_anybody_read_it_is_told(tmp_path: Path):
+    """Who runs the hub would else keep what it lets through from the law and the audit both."""
+    consortium = Consortium(7)
+    consortium.play(40)
+    hidden = skip_the_law(consortium)
+    commitment = b64u(parse_entry(consortium.log.entries[hidden]).commitment)
+    erasure = BodyErased(hidden, commitment, ErasureGround.RETENTION_ENDED)
+    consortium.admit(consortium.operator, erasure)
+    consortium.log.bodies[hidden] = b""
+    consortium.log.publish()
+    follow(tmp_path, consortium)
+    found = [one for one in audit(tmp_path) if one["code"] == "L10"]
+    assert [(one["index"], one["member"], one["certain"]) for one in found] == [
+        (hidden + 1, "operator-hub", False)
+    ]

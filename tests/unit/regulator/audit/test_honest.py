@@ -21,7 +21,7 @@ def find_all(business: Business) -> list[dict[str, object]]:
     found = []
     for index, at, commitment, said in steps:
         if said is None:
-            audit.pass_over()
+            audit.pass_over(index, at)
         found += audit.step(index, at, commitment, said)
     return [one.to_json() for one in found]
 

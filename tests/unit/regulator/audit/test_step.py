@@ -245,8 +245,8 @@ def test_an_unseen_body_gives_wake_ups_alone_and_makes_what_follows_uncertain() 
     bench.agenda.add(WakeUp(50, "R", "key"))
     [woken] = bench.audit.step(0, 60, "now", None)
     assert woken.certain
-    bench.audit.pass_over()
-    bench.audit.pass_over()
+    bench.audit.pass_over(0, 60)
+    bench.audit.pass_over(1, 61)
     assert bench.audit.unseen == 2
     assert [one.certain for one in bench.step(1, 70)] == [False]
     assert Bench(unseen=3).audit.unseen == 3
