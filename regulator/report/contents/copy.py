@@ -15,15 +15,12 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from creditchain.events import Event, MalformedEvent, PublicKey, parse_event_object, parse_json
-from creditchain.seal import BadSeal, SealFault, parse_entry, unseal
+from creditchain.seal import BODY_BYTES_MAX, BadSeal, SealFault, parse_entry, unseal
 from creditchain.tlog.merkle import leaf_hash, tree_root
 from creditchain.tlog.proof import inclusion_root, prove_inclusion
 from regulator.analytics.session import Session
 from regulator.database import OBSERVER_NAME, open_database
 from regulator.stored import CopyDamaged, read_tree
-
-BODY_BYTES_MAX = 65_535
-"""The largest body that a log may have."""
 
 
 class Body(StrEnum):
