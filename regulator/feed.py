@@ -5,8 +5,8 @@ feed answers is only bytes: `verify` and `replay` judge them. A feed that gives 
 raises `FeedFault`; a fault is weather, not a finding.
 
 `HubFeed` bounds everything a hub controls: bytes on the wire and after gzip, time to connect, time
-between bytes, time in all (`regulator.line`). It follows no redirect, believes no content type but
-the one expected, and signs in with an assertion by the observer's own key.
+between bytes, time in all (`regulator.connections`). It follows no redirect, believes no content
+type but the one expected, and signs in with an assertion by the observer's own key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from creditchain.tlog.tile import (
     format_bundle_path,
     format_tile_path,
 )
-from regulator.line import Answer, Line
+from regulator.connections import Answer, Connections
 
 BUNDLE_BYTES_MAX: Final = TILE_WIDTH * (2 + ENTRY_BYTES_MAX)
 """256 entries or bodies behind their lengths: no honest bundle is larger."""
@@ -123,9 +123,9 @@ class HubFeed:
         read_seconds: float = READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._line = Line(url, read_seconds=read_seconds)
+        self._hub = Connections(url, read_seconds=read_seconds)
         self._prefix = urlsplit(url).path.rstrip("/")
-        self._token_line = Line(token_url or url, read_seconds=read_seconds)
+        self._token_hub = Connections(token_url or url, read_seconds=read_seconds)
         self._token_path = None if token_url is None else _target(token_url)
         self._signer = signer
         self._total_seconds = total_seconds
@@ -135,13 +135,13 @@ class HubFeed:
         self._signing_in = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        await self._line.__aenter__()
-        await self._token_line.__aenter__()
+        await self._hub.__aenter__()
+        await self._token_hub.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._token_line.__aexit__(*error)
-        await self._line.__aexit__(*error)
+        await self._token_hub.__aexit__(*error)
+        await self._hub.__aexit__(*error)
 
     async def checkpoint(self) -> bytes:
         """The newest checkpoint note."""
@@ -175,7 +175,7 @@ class HubFeed:
         for attempt in (1, 2):
             headers = await self._authority()
             try:
-                asking = self._line.ask("GET", f"{self._prefix}/{path}", headers)
+                asking = self._hub.ask("GET", f"{self._prefix}/{path}", headers)
                 return await self._read(asking, path, content_type, bytes_max)
             except FeedFault as error:
                 # A token may end early (the hub restarted, a key was rotated): ask anew, once.
@@ -201,7 +201,7 @@ class HubFeed:
             "client_assertion": signer.assertion(),
         }
         headers = {**_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
-        asking = self._token_line.ask("POST", path, headers, urlencode(form).encode("ascii"))
+        asking = self._token_hub.ask("POST", path, headers, urlencode(form).encode("ascii"))
         data = await self._read(asking, "token", _JSON, ERROR_BYTES_MAX)
         token, seconds = _read_token(data)
         self._token = token

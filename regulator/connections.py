@@ -36,7 +36,7 @@ class Answer:
     parts: AsyncGenerator[bytes]
 
 
-class Line:
+class Connections:
     """The connections to the origin of `url`; `read_seconds` is how long a next byte may take.
 
     An async context manager: leaving closes what is idle.

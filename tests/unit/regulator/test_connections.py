@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from regulator import line as lines
-from regulator.line import Line
+from regulator import connections as module
+from regulator.connections import Connections
 from tests.unit.regulator.raw_hub import always, raw_hub, response
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
@@ -45,8 +45,8 @@ async def hub(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterato
         server.close()
 
 
-async def get(line: Line, target: str = "/x") -> bytes:
-    async with line.ask("GET", target, {}) as answer:
+async def get(to_hub: Connections, target: str = "/x") -> bytes:
+    async with to_hub.ask("GET", target, {}) as answer:
         return b"".join([part async for part in answer.parts])
 
 
@@ -57,16 +57,16 @@ async def answer_all(reader, writer):
 
 
 async def test_a_connection_is_used_again():
-    async with hub(answer_all) as (url, connections), Line(url, read_seconds=5) as line:
-        assert [await get(line) for _ in range(3)] == [b"abc"] * 3
+    async with hub(answer_all) as (url, connections), Connections(url, read_seconds=5) as to_hub:
+        assert [await get(to_hub) for _ in range(3)] == [b"abc"] * 3
     assert len(connections) == 1
 
 
 async def test_requests_at_once_have_a_connection_each_up_to_a_bound():
-    async with hub(answer_all) as (url, connections), Line(url, read_seconds=5) as line:
-        bodies = await asyncio.gather(*(get(line) for _ in range(60)))
+    async with hub(answer_all) as (url, connections), Connections(url, read_seconds=5) as to_hub:
+        bodies = await asyncio.gather(*(get(to_hub) for _ in range(60)))
     assert bodies == [b"abc"] * 60
-    assert len(connections) <= lines.CONNECTIONS_MAX
+    assert len(connections) <= module.CONNECTIONS_MAX
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_opened_again():
@@ -74,11 +74,11 @@ async def test_a_connection_that_was_closed_meanwhile_is_opened_again():
         await reader.readuntil(b"\r\n\r\n")
         writer.write(response(b"abc"))
 
-    async with hub(once) as (url, connections), Line(url, read_seconds=5) as line:
+    async with hub(once) as (url, connections), Connections(url, read_seconds=5) as to_hub:
         for _ in range(3):
-            assert await get(line) == b"abc"
+            assert await get(to_hub) == b"abc"
         await asyncio.sleep(0.05)
-        assert await get(line) == b"abc"
+        assert await get(to_hub) == b"abc"
     assert len(connections) == 4
 
 
@@ -86,9 +86,9 @@ async def test_a_hub_that_hangs_up_on_a_new_connection_is_asked_once():
     async def hang_up(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
 
-    async with hub(hang_up) as (url, connections), Line(url, read_seconds=5) as line:
+    async with hub(hang_up) as (url, connections), Connections(url, read_seconds=5) as to_hub:
         with pytest.raises(h11.RemoteProtocolError):
-            await get(line)
+            await get(to_hub)
     assert len(connections) == 1
 
 
@@ -100,16 +100,16 @@ async def test_what_follows_an_answer_answers_nothing_else(tail: bytes):
             writer.write(response(target) + tail)
             await writer.drain()
 
-    async with hub(talkative) as (url, connections), Line(url, read_seconds=5) as line:
-        assert [await get(line, f"/{n}") for n in range(3)] == [b"/0", b"/1", b"/2"]
+    async with hub(talkative) as (url, connections), Connections(url, read_seconds=5) as to_hub:
+        assert [await get(to_hub, f"/{n}") for n in range(3)] == [b"/0", b"/1", b"/2"]
     assert len(connections) == 3
 
 
 async def test_an_answer_that_was_not_read_to_its_end_is_given_up():
-    async with hub(answer_all) as (url, connections), Line(url, read_seconds=5) as line:
-        async with line.ask("GET", "/x", {}) as answer:
+    async with hub(answer_all) as (url, connections), Connections(url, read_seconds=5) as to_hub:
+        async with to_hub.ask("GET", "/x", {}) as answer:
             assert answer.status == 200
-        assert await get(line) == b"abc"
+        assert await get(to_hub) == b"abc"
     assert len(connections) == 2
 
 
@@ -120,8 +120,8 @@ async def test_a_body_comes_in_chunks_and_after_a_word_in_advance():
     )
     async with (
         raw_hub(always(chunked)) as (url, _),
-        Line(url, read_seconds=5) as line,
-        line.ask("GET", "/x", {}) as answer,
+        Connections(url, read_seconds=5) as to_hub,
+        to_hub.ask("GET", "/x", {}) as answer,
     ):
         assert answer.headers["x-two"] == "a, b"
         assert b"".join([part async for part in answer.parts]) == b"abcde"
@@ -130,7 +130,7 @@ async def test_a_body_comes_in_chunks_and_after_a_word_in_advance():
 @pytest.mark.parametrize("url", ["ftp://hub.example", "hub.example", "http://"])
 def test_what_is_no_url_of_a_hub_is_refused(url: str):
     with pytest.raises(ValueError, match="not the URL of a hub"):
-        Line(url, read_seconds=1)
+        Connections(url, read_seconds=1)
 
 
 def certificate(folder: Path) -> Path:
@@ -166,9 +166,9 @@ async def test_a_hub_is_asked_over_tls_only_if_its_certificate_holds(tmp_path, m
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(path)
     async with hub(answer_all, tls) as (url, _):
-        async with Line(url, read_seconds=5) as line:
+        async with Connections(url, read_seconds=5) as to_hub:
             with pytest.raises(ssl.SSLCertVerificationError):
-                await get(line)
-        monkeypatch.setattr(lines, "_tls", lambda: ssl.create_default_context(cafile=path))
-        async with Line(url, read_seconds=5) as line:
-            assert await get(line) == b"abc"
+                await get(to_hub)
+        monkeypatch.setattr(module, "_tls", lambda: ssl.create_default_context(cafile=path))
+        async with Connections(url, read_seconds=5) as to_hub:
+            assert await get(to_hub) == b"abc"
