@@ -57,6 +57,16 @@ _TABLES: Final = (
     "CREATE INDEX finding_member ON finding (member, seq)",
 )
 
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    """Which file lies there, None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 F = TypeVar("F", bound=tuple[Any, ...])
 
 
@@ -217,8 +227,17 @@ class AuditStore:
             raise DatabaseUnusable(
                 f"{path}: {error}; it can be deleted, the audit is then made again from the copy"
             ) from None
+        self._path, self._place = path, _place_of(path)
         self.facts = StoredFacts(self._connection)
         self.agenda = StoredAgenda(self._connection)
+
+    def check_in_place(self) -> None:
+        """Raises `DatabaseUnusable` when the file was deleted or put back since it was opened.
+
+        SQLite would go on in a file that nobody else can see.
+        """
+        if _place_of(self._path) != self._place:
+            raise DatabaseUnusable(f"{self._path}: deleted or replaced while it was in use")
 
     def close(self) -> None:
         """Give the file back."""

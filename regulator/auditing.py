@@ -187,6 +187,7 @@ class _Work:
 
     def look(self) -> Iterator[AuditState]:
         """Audit what there is; how far it is, after each group."""
+        self._store.check_in_place()
         self._take_pack()
         auditor = self._auditor
         if auditor is None:

@@ -77,12 +77,17 @@ def _make(
     data: Path,
     as_json: bool,
 ) -> None:
+    from regulator.config import BadConfig, load_report_key
     from regulator.report.asking import scope_of
     from regulator.report.making import Job, NotMade, make
     from regulator.report.model import LANGUAGES, BadReport, ReportCode
     from regulator.setting import FORMATS, parse_list
 
     config = load(data)
+    try:
+        load_report_key(config)
+    except BadConfig as error:
+        fail(UNFIT, str(error))
     try:
         code = ReportCode(what.upper())
     except ValueError:

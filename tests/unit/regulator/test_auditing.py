@@ -210,6 +210,26 @@ async def test_the_process_audits_survives_a_kill_and_takes_up_a_new_pack(folder
     assert len(stored(folder)) == 2 * len(set(codes_and_ids(folder)))
 
 
+def delete_store(folder: Path) -> None:
+    for path in folder.glob(f"{AUDIT_NAME}*"):
+        path.unlink()
+
+
+async def test_a_store_deleted_under_the_process_is_made_anew(folder: Path):
+    with sqlite3.connect(folder / OBSERVER_NAME) as connection:
+        (size,) = connection.execute("SELECT size FROM copy").fetchone()
+    async with auditing(folder) as audit:
+        assert await audit.audited(size, 30)
+        before = stored(folder)
+        delete_store(folder)
+        audit.wake()
+        state = await asyncio.wait_for(audit.changed(audit.state), 30)
+        assert state.problem == "the auditor ended"
+        while state.problem or state.size < size:
+            state = await asyncio.wait_for(audit.changed(state), 30)
+    assert stored(folder) == before
+
+
 def codes_and_ids(folder: Path) -> list[tuple[str, str]]:
     return [(one["code"], one["id"]) for one in map(json.loads, stored(folder))]
 
