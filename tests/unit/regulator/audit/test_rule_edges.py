@@ -4,13 +4,25 @@ from typing import Any
 
 import pytest
 
-from creditchain.events.codes import ErasureGround
+from creditchain.events.codes import (
+    ErasureGround,
+    ObjectionOutcome,
+    Outcome,
+    Purpose,
+    Section,
+    SupersedeReason,
+)
 from creditchain.events.consent import ConsentWithdrawn
 from creditchain.events.erasure import ReportErased
+from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
+from creditchain.events.order import DeliveredSection, OrderPlaced, ReportDelivered
+from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from regulator.audit import Audit, AuditFinding, DictFacts, HeapAgenda, Said
 from regulator.audit.almanac import DAY_MS
-from regulator.audit.fact import Order
+from regulator.audit.fact import Batch, Consent, Member, Officer, Order
+from regulator.audit.objections import Correction
 from tests.stories.audited import default_pack
+from tests.unit.regulator.audit.desk import Desk
 from tests.unit.regulator.audit.found import GRANTED, RULES, found
 
 PACK = default_pack()
@@ -97,3 +109,122 @@ def test_a_key_added_for_who_was_never_enrolled_is_vouched_for_from_the_second_o
     # Without a key of its own there is nothing that the voucher could go behind.
     assert found("C18", first, asked, by_first) == []
     assert len(found("C18", first, second, asked, by_second)) == 1
+
+
+def test_a_consent_may_be_signed_later_by_what_the_clocks_are_apart_to_the_millisecond() -> None:
+    most = PACK.limits["C03"].clock_seconds * SECOND_MS
+    for later, times in ((most, 0), (most + 1, 1)):
+        desk = Desk("C03", PACK.limits["C03"])
+        consent = Consent(
+            "c", 1, "near", "hana", "of_lin", "OTHER", (), (), 0, 0, 1, 0, 5, 2, 50 + later
+        )
+        desk.facts.put(consent)
+        body = OrderPlaced("near", "p/p", Purpose.OTHER, (Section.LOANS,), "seal", "c")
+        desk.say(50, body)
+        assert len(desk.found) == times
+        if times:
+            assert dict(desk.found[0].facts)["laterMs"] == later
+
+
+def test_a_bank_that_has_settled_may_be_asked_about_its_loans_from_that_moment_on() -> None:
+    settled = PACK.limits["C15"].settling_days * DAY_MS
+    for at, times in ((settled - 1, 0), (settled, 1)):
+        desk = Desk("C15", PACK.limits["C15"])
+        purpose = Purpose.POST_LOAN_MANAGEMENT
+        desk.say(at, OrderPlaced("near", "p/p", purpose, (Section.LOANS,), "seal"))
+        assert len(desk.found) == times
+
+
+class Wrong:
+    """An agency's error about an enterprise, and what became of it; times in ms."""
+
+    LIMITS = Correction(days=20, look_back_days=30)
+    RAISED_AT = 100 * DAY_MS
+    ANSWERED_AT = 101 * DAY_MS
+
+    def __init__(self) -> None:
+        self.desk = Desk("P04", self.LIMITS)
+        self.desk.facts.put(Member("pearl", 0, "AGENCY", "440100", None, 0))
+        self.desk.facts.put(Officer("of_pei", 0, "pearl", ("FULFIL",), 0))
+        self.desk.facts.put(Batch("b", 0, "pearl", 1, ("LOANS",), 0, 0))
+        self.desk.facts.put(delivered(None)._replace(enterprise="near"))
+
+    def raised(self) -> None:
+        body = ObjectionRaised("pearl", Section.LOANS, "digest")
+        self.objection = f"order {self.desk.say(self.RAISED_AT, body, 'near')}"
+
+    def answered(self) -> None:
+        body = ObjectionAnswered(self.objection, ObjectionOutcome.DATA_WRONG, "digest")
+        self.desk.say(self.ANSWERED_AT, body, "of_pei")
+
+    def sent(self, at: int, by: str = "of_pei") -> int:
+        parts = (DeliveredSection(Section.LOANS, "digest"),)
+        return self.desk.say(at, ReportDelivered("o", Outcome.COMPLETE, None, parts), by)
+
+    def committed(self, at: int) -> None:
+        self.desk.say(at, RecordsCommitted("root", 1, (Section.LOANS,), at), "of_pei")
+
+    def judged(self) -> dict[str, str | int]:
+        """What is found when the time is over, to the millisecond."""
+        due_at = self.ANSWERED_AT + self.LIMITS.days * DAY_MS
+        self.desk.say(due_at - 1, ConsentWithdrawn("none"))
+        assert self.desk.found == []
+        self.desk.say(due_at, ConsentWithdrawn("none"))
+        return dict(self.desk.found[0].facts) if self.desk.found else {}
+
+
+def test_records_of_the_very_moment_of_the_objection_correct_it() -> None:
+    for at, why in ((Wrong.RAISED_AT - 1, "NOT_CORRECTED"), (Wrong.RAISED_AT, None)):
+        wrong = Wrong()
+        if at < Wrong.RAISED_AT:
+            wrong.committed(at)
+        wrong.raised()
+        if at == Wrong.RAISED_AT:
+            wrong.committed(at)
+        wrong.answered()
+        assert wrong.judged().get("why") == why
+
+
+def test_a_batch_superseded_as_wrong_in_the_very_moment_tells_everybody() -> None:
+    for reason, why in (
+        (SupersedeReason.RETRACTED, None), (SupersedeReason.UPDATED, "RECIPIENTS_NOT_TOLD"),
+    ):  # fmt: skip
+        wrong = Wrong()
+        wrong.sent(Wrong.RAISED_AT - 1)
+        wrong.raised()
+        wrong.committed(Wrong.RAISED_AT)
+        wrong.desk.say(Wrong.RAISED_AT, RecordsSuperseded("b", reason), "of_pei")
+        wrong.answered()
+        assert wrong.judged().get("why") == why
+
+
+def test_recipients_of_the_last_thirty_days_are_told_by_a_report_at_the_answer_or_later() -> None:
+    first = Wrong.ANSWERED_AT - Wrong.LIMITS.look_back_days * DAY_MS
+    for at, by, again_at, recipients in (
+        (first - 1, "of_pei", None, None),
+        (first, "of_pei", None, 1),
+        (first, "of_pei", Wrong.ANSWERED_AT - 1, 1),
+        (first, "of_pei", Wrong.ANSWERED_AT, None),
+        # Whoever delivers for an agency that nobody knows delivers for the order's.
+        (first, "stranger", None, 1),
+    ):
+        wrong = Wrong()
+        wrong.sent(at, by)
+        wrong.raised()
+        wrong.committed(Wrong.RAISED_AT)
+        if again_at is not None and again_at < Wrong.ANSWERED_AT:
+            wrong.sent(again_at)
+        wrong.answered()
+        if again_at == Wrong.ANSWERED_AT:
+            wrong.sent(again_at)
+        assert wrong.judged().get("recipients") == recipients, (at, by, again_at)
+
+
+def test_what_another_agency_delivered_is_not_this_ones_to_tell() -> None:
+    wrong = Wrong()
+    wrong.desk.facts.put(Officer("of_tide", 0, "tide", ("FULFIL",), 0))
+    wrong.sent(Wrong.RAISED_AT - 1, "of_tide")
+    wrong.raised()
+    wrong.committed(Wrong.RAISED_AT)
+    wrong.answered()
+    assert wrong.judged() == {}
