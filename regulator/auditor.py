@@ -156,10 +156,12 @@ class Auditor:
         ).fetchall()
         erased = {idx for idx, by in rows if by is not None}
         here = {*self._missing} - {idx for idx, _ in rows}
+        # Of a full list nobody knows what else was missing.
+        unknown = bool(erased) and len(self._missing) >= MISSING_MAX
         if erased:
             self._store.drop_missing(sorted(erased))
             self._missing = self._store.missing
-        if here and here == {*self._missing}:
+        if unknown or (here and here == {*self._missing}):
             self._store.begin_again(self._pack_file, self._pack.label, keep=False)
             self._missing = []
             self._take_progress()

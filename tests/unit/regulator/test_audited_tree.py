@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from creditchain.events import b64u
+from creditchain.events.codes import ErasureGround
 from creditchain.events.consent import ConsentGranted, ConsentRequested, ConsentWithdrawn, Terms
+from creditchain.events.erasure import BodyErased
 from regulator.audit import AUDIT_RULES, parse_pack
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.auditing import read_pack
@@ -91,6 +95,29 @@ def test_an_audit_started_again_remembers_what_was_missing(tmp_path: Path):
     with auditor(tmp_path) as one:
         finish(one)
     assert [f["index"] for f in stored(tmp_path) if f["code"] == "C01"] == [index]
+
+
+def test_more_missing_bodies_than_are_remembered_are_audited_too(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("regulator.auditor.MISSING_MAX", 1)
+    consortium, index = told()
+    kind = b'"CreditDecided"'
+    other = next(n for n, body in enumerate(consortium.log.bodies) if kind in body)
+    late = WithholdingBody(consortium, index)
+    bodies = consortium.log.bodies
+    commitment = b64u(hashlib.sha256(bodies[other]).digest())
+    bodies[other] = b""
+    asyncio.run(follow(tmp_path, consortium, late))
+    with auditor(tmp_path) as one:
+        finish(one)
+        gone = BodyErased(other, commitment, ErasureGround.COURT_ORDER)
+        consortium.admit(consortium.operator, gone)
+        consortium.log.publish()
+        asyncio.run(follow(tmp_path, consortium, late))
+        finish(one)
+        assert one.audited[1] == b""
+        asyncio.run(follow(tmp_path, consortium, HonestFeed(consortium.log)))
+        finish(one)
+    assert index in {f["index"] for f in stored(tmp_path) if f["code"] == "C01"}
 
 
 def test_what_was_audited_of_another_history_does_not_count_for_this_one(tmp_path: Path):
