@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Connection
 
+from creditchain.events import MalformedEvent
+from creditchain.seal import parse_entry
 from creditchain.tlog.edge import Edge, EdgeReader
 from creditchain.tlog.merkle import HASH_BYTES, Frontier, leaf_hashes_of
 from creditchain.tlog.tile import TILE_WIDTH
 from regulator.verify import Head
+
+UNREADABLE_MAX: Final = 256
+"""Entries in a row that cannot be read and are looked past for a time."""
 
 
 class CopyDamaged(Exception):
@@ -76,6 +82,27 @@ def read_entries(connection: Connection, start: int, count: int) -> list[bytes]:
     if len(rows) != count:
         raise CopyDamaged(f"our own entries from {start} on are incomplete; run `regulator check`")
     return [row[0] for row in rows]
+
+
+def read_at(connection: Connection, index: int) -> int:
+    """When an entry was admitted, ms; one that cannot be read, which is a finding, with the entry
+    before it. 0 where nothing says so.
+    """
+    for place in range(index, max(index - UNREADABLE_MAX, -1), -1):
+        row = connection.exec_driver_sql("SELECT entry FROM entry WHERE idx = ?", (place,)).first()
+        try:
+            return parse_entry(b"" if row is None else row[0]).at
+        except MalformedEvent:
+            pass
+    return 0
+
+
+def count_before(connection: Connection, at_ms: int, size: int) -> int:
+    """How many of the first `size` entries were admitted before a time: it does not go back.
+
+    Where it did all the same, which is a finding, some number that every copy gives.
+    """
+    return bisect_left(range(size), at_ms, key=lambda index: read_at(connection, index))
 
 
 def _tile_root(tile: bytes) -> bytes:

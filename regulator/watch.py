@@ -15,7 +15,6 @@ A fault is not a finding. Silence is one only when it has lasted as long as a ch
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +23,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from creditchain.events import MalformedEvent, format_time
-from creditchain.seal import parse_entry
+from creditchain.events import format_time
 from creditchain.tlog.note import BadNote, open_note
 from regulator.cosign import WITNESS
 from regulator.feed import FeedFault
@@ -35,7 +33,7 @@ from regulator.observer import Observer
 from regulator.register import RegisterNotWritten
 from regulator.revisit import Revisit
 from regulator.scrub import Scrub
-from regulator.stored import CopyDamaged
+from regulator.stored import CopyDamaged, count_before, read_at
 from regulator.verify import Head, open_head
 
 _log = structlog.get_logger("regulator.watch")
@@ -239,18 +237,8 @@ def _first_after(connection: Connection, limit_ms: int) -> tuple[int, int] | Non
     size, last_at = connection.exec_driver_sql("SELECT size, last_at FROM copy").one()
     if last_at <= limit_ms:
         return None
-
-    def at(index: int) -> int:
-        (entry,) = connection.exec_driver_sql(
-            "SELECT entry FROM entry WHERE idx = ?", (index,)
-        ).one()
-        try:
-            return parse_entry(entry).at
-        except MalformedEvent:
-            return 0
-
-    index = bisect_right(range(size - 1), limit_ms, key=at)
-    return index, at(index)
+    index = count_before(connection, limit_ms + 1, size - 1)
+    return index, read_at(connection, index)
 
 
 def _time(at_s: float) -> str:

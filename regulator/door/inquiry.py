@@ -8,7 +8,6 @@ rows and say where to go on. Findings and reports are read from files of their o
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,6 @@ from creditchain.querying.cursor import Cursors
 from creditchain.querying.page import Page, page_size
 from creditchain.rulebook.record import Key, Officer, Order, Record
 from creditchain.rulebook.record_json import record_from_json
-from creditchain.seal import parse_entry
 from regulator.door import looking, proving
 from regulator.door.entry import COLUMNS, LoggedEntry
 from regulator.door.limits import IDS_AT_ONCE, KEYS_MAX, ROWS_LOOKED_AT
@@ -32,7 +30,7 @@ from regulator.door.standing import Standing
 from regulator.door.statistics import Statistics
 from regulator.findings import FindingRegister, Registered, State, Wanted
 from regulator.office import Run, read_runs
-from regulator.stored import Signed
+from regulator.stored import Signed, count_before
 
 R = TypeVar("R", bound=Record)
 
@@ -167,9 +165,9 @@ class Inquiry:
         """A page of entries in the order of the log: `type`, `by`, and times `from` and `to`."""
         start, end = 0, self.copy.size
         if filters.get("from") is not None:
-            start = self._first_at(parse_time(filters["from"]))
+            start = count_before(self._connection, parse_time(filters["from"]), end)
         if filters.get("to") is not None:
-            end = self._first_at(parse_time(filters["to"]))
+            end = count_before(self._connection, parse_time(filters["to"]), end)
         wanted = looking.entries_of(filters.get("type"), filters.get("by"))
         listing = self._listing("entry", filters)
         return self._entry_page(listing, first, after, (start, end), wanted)
@@ -281,17 +279,6 @@ class Inquiry:
         entries = looking.find_entries(self._connection, (start, stop), wanted, count + 1)
         found = [(str(entry.index), entry) for entry in entries]
         return self._page(listing, found, count, after, str(stop - 1) if stop < end else None)
-
-    def _first_at(self, at_ms: int) -> int:
-        """The first entry admitted at or after a time: the log's times do not go back."""
-        return bisect_left(range(self.copy.size), at_ms, key=self._at)
-
-    def _at(self, index: int) -> int:
-        rows = self._rows("SELECT entry FROM entry WHERE idx = ?", (index,))
-        try:
-            return parse_entry(rows[0][0]).at
-        except (IndexError, ValueError):
-            return 0  # it is a finding; what comes after it is found all the same
 
     def _loader(self, name: object, batch: Callable[[Sequence[Any]], Awaitable[list[Any]]]) -> Any:
         loader = self._loaders.get(name)

@@ -16,12 +16,11 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
-from creditchain.seal import parse_entry
 from creditchain.tlog.wire import encode_base64
 from regulator.audit_store import AUDIT_NAME
 from regulator.database import DatabaseUnusable, find_copy, open_beside, open_database
 from regulator.report.model import BadReport, Period, Report, ReportCode, Scope
-from regulator.stored import read_edge
+from regulator.stored import count_before, read_at, read_edge
 
 NO_PACK: Final = ("NULL", "NULL")
 """Name and version where nothing was audited yet."""
@@ -62,7 +61,7 @@ def read_standing(folder: Path) -> Standing:
         (witnessed,) = connection.exec_driver_sql(
             "SELECT coalesce(max(time_s), 0) FROM head WHERE size <= ?", (size,)
         ).one()
-        begun = _time_of(connection, 0) if size else 0
+        begun = read_at(connection, 0) if size else 0
     return Standing(size, begun, last_at, max(last_at, witnessed * 1000 - SETTLE_MS))
 
 
@@ -83,9 +82,9 @@ def scope_of(
     """
     with _copy(folder) as connection:
         origin, copied = connection.exec_driver_sql("SELECT origin, size FROM copy").one()
-        size = _count_before(connection, period.end_ms, copied)
+        size = count_before(connection, period.end_ms, copied)
         root = encode_base64(read_edge(connection, size).root())
-        as_of = _time_of(connection, size - 1) if size else period.start_ms
+        as_of = read_at(connection, size - 1) if size else period.start_ms
     audit = _read_audit(folder)
     reached = audit[0] if audit else 0
     if reached < size and not (unaudited and audit is None):
@@ -99,23 +98,6 @@ def scope_of(
 def _draw_seed(code: ReportCode, period: Period, root: str) -> int:
     drawn = hashlib.sha256(f"{code.value}\n{period.name}\n{root}".encode()).digest()
     return int.from_bytes(drawn[: _SEED_BITS // 8])
-
-
-def _count_before(connection: Connection, end_ms: int, size: int) -> int:
-    """How many entries were admitted before a moment; the log's time never goes back."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        if _time_of(connection, middle) < end_ms:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _time_of(connection: Connection, index: int) -> int:
-    (entry,) = connection.exec_driver_sql("SELECT entry FROM entry WHERE idx = ?", (index,)).one()
-    return parse_entry(entry).at
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from creditchain.client.keys import load_key
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.config import load_report_key
-from regulator.database import DatabaseUnusable
+from regulator.database import OBSERVER_NAME, DatabaseUnusable
 from regulator.office import DONE, FAILED, open_office, read_runs
 from regulator.report.asking import scope_of
 from regulator.report.folder import Filed, check_folder, write_folder
@@ -102,6 +104,16 @@ async def test_a_report_made_late_is_the_one_made_in_time(tmp_path):
     ]
     assert digests[0].items() <= digests[1].items()
     assert len(digests[0]) == 2
+
+
+async def test_entries_that_cannot_be_read_hold_up_no_report(tmp_path):
+    config = await make_folder(tmp_path, 30, 20, reports_daily="L1", reports_monthly="")
+    readable = scope_of(tmp_path, ReportCode("L1"), day(FIRST, ZONE)).size
+    with closing(sqlite3.connect(tmp_path / OBSERVER_NAME, isolation_level=None)) as connection:
+        # As a hub that signs anything would have them.
+        connection.execute("UPDATE entry SET entry = x'00' WHERE idx NOT IN (0, ?)", (readable,))
+    assert scope_of(tmp_path, ReportCode("L1"), day(FIRST, ZONE)).size == readable
+    assert await look(config, Maker(), START_MS + 2 * DAY_MS) == 2
 
 
 async def test_a_day_that_may_still_grow_is_not_reported(tmp_path):
