@@ -15,12 +15,13 @@ from creditchain.events.codes import (
 from creditchain.events.consent import ConsentWithdrawn
 from creditchain.events.erasure import ReportErased
 from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
-from creditchain.events.order import DeliveredSection, OrderPlaced, ReportDelivered
+from creditchain.events.order import DeliveredSection, OrderPlaced, ReportDelivered, SealedReport
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from regulator.audit import Audit, AuditFinding, DictFacts, HeapAgenda, Said
 from regulator.audit.almanac import DAY_MS
 from regulator.audit.fact import Batch, Consent, Member, Officer, Order
 from regulator.audit.objections import Correction
+from regulator.audit.privacy import DataLife
 from tests.stories.audited import default_pack
 from tests.unit.regulator.audit.desk import Desk
 from tests.unit.regulator.audit.found import GRANTED, RULES, found
@@ -228,3 +229,12 @@ def test_what_another_agency_delivered_is_not_this_ones_to_tell() -> None:
     wrong.committed(Wrong.RAISED_AT)
     wrong.answered()
     assert wrong.judged() == {}
+
+
+def test_a_report_past_its_retention_is_told_though_nobody_is_known_to_keep_the_vault() -> None:
+    desk = Desk("P02", DataLife(retention_days=5, grace_days=1))
+    report = SealedReport("digest", "digest", 9, "application/json", "schema", "seal")
+    entry = desk.say(0, ReportDelivered("o", Outcome.COMPLETE, report), "of_pei")
+    [finding] = desk.audit.step(99, 20 * DAY_MS, "now", None)
+    assert finding.member is None
+    assert [one.entry for one in finding.entries] == [entry, 99]
