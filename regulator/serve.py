@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from creditchain.client.signer import Signer
 from creditchain.events import unb64u
 from regulator.api import Limits, create_app
 from regulator.auditing import Auditing, auditing
-from regulator.config import ObserverConfig, load_genesis, load_secrets
+from regulator.config import BadConfig, ObserverConfig, load_genesis, load_secrets
 from regulator.door.over_http import open_door
 from regulator.door.standing import standing_of
 from regulator.duty import on_duty
@@ -114,7 +115,20 @@ def watching(config: ObserverConfig, observer: Observer) -> tuple[Inbox, Watch]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn would raise a signal again when it is done, before we have put things away."""
+    """uvicorn would raise a signal again when it is done, before we have put things away.
+
+    And it would end the program by itself where it cannot listen.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        where = f"{self.config.host}:{self.config.port}"
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise BadConfig(f"cannot listen on {where}; the log says why") from None
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            _log.info("started", address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -168,3 +182,4 @@ async def serve(config: ObserverConfig) -> None:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+        _log.info("stopped")

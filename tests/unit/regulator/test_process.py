@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sqlite3
 import sys
 from contextlib import closing
@@ -166,3 +167,20 @@ async def _serve(folder, client, observer):
         except httpx2.TransportError:
             await asyncio.sleep(0.05)
     raise AssertionError("the observer does not answer")
+
+
+async def test_an_address_that_is_taken_is_a_setting_that_is_unfit(tmp_path):
+    consortium = Consortium(47)
+    with socket.socket() as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        make_observer(tmp_path, "observer.example", port=port, reports_daily="")
+        (tmp_path / "genesis.body").write_bytes(consortium.genesis)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "regulator", "serve", "--data", tmp_path),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in errors.decode()
