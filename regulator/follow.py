@@ -466,9 +466,10 @@ class Follower:
             body = parse_bundle(data, width, allow_empty=True)[index % TILE_WIDTH]
         except BadBundle as error:
             raise FeedFault(Fault.MALFORMED, f"bodies {n}", str(error)) from None
-        filled = bool(body) and await self.write(self._mirror.fill_hole, index, body)
-        if filled:
+        found = await self.write(self._mirror.fill_hole, index, body) if body else None
+        if found is not None:
             _log.info("a withheld body was served after all", index=index)
+            announce_findings(found)
 
     async def _accuse(self, fork: Fork) -> None:
         finding = await self.write(self._cosigner.accuse, fork)

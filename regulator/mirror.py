@@ -17,6 +17,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 
+from creditchain.events import PublicKey
+from creditchain.rulebook.book import Book
+from creditchain.rulebook.record import Key
 from creditchain.seal import parse_entry
 from creditchain.tlog.edge import EdgeReader
 from creditchain.tlog.merkle import (
@@ -27,7 +30,7 @@ from creditchain.tlog.merkle import (
 )
 from regulator.book import StoredBook
 from regulator.finding import Finding, FindingCode
-from regulator.replay import EarlierEntry, Opened, Replay
+from regulator.replay import EarlierEntry, Opened, Replay, open_package
 from regulator.stored import CopyDamaged, Signed, read_edge, read_full_tile, read_head
 from regulator.verify import Advance, Fork, Head, judge_by_tree
 
@@ -51,6 +54,21 @@ class Package:
     bodies: Sequence[bytes]
     leaves: bytes
     opened: Sequence[Opened]
+
+
+class _KeysOf:
+    """The keys in a book."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+
+    def find(self, owner: str, kid: str) -> PublicKey | None:
+        """The key, whether or not it still counts."""
+        key = self._book.get(Key, f"{owner}/{kid}")
+        return None if key is None else key.key
+
+    def learn(self, key: PublicKey) -> None:
+        """Nothing: one body is opened at a time."""
 
 
 class Mirror:
@@ -208,19 +226,36 @@ class Mirror:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def fill_hole(self, index: int, body: bytes) -> bool:
-        """Keep a body that was withheld, if it is the one committed to; whether it is.
+    def fill_hole(self, index: int, body: bytes) -> list[Finding] | None:
+        """Keep a body that was withheld and what is wrong with it; None: another was committed to.
 
         Its effects stay unknown to this replay: `unseen` does not go down.
         """
         with self._transaction():
             entry = self._entry_at(index)
             if entry is None or hashlib.sha256(body).digest() != entry.commitment:
-                return False
+                return None
             execute = self._connection.exec_driver_sql
-            if execute("DELETE FROM hole WHERE idx = ? AND erased_by IS NULL", (index,)).rowcount:
-                execute("UPDATE entry SET body = ? WHERE idx = ?", (body, index))
-        return True
+            if not execute(
+                "DELETE FROM hole WHERE idx = ? AND erased_by IS NULL", (index,)
+            ).rowcount:
+                return []
+            (raw,) = execute("SELECT entry FROM entry WHERE idx = ?", (index,)).one()
+            [opened] = open_package([raw], [body], _KeysOf(self.book))
+            event = opened.event
+            self._ids = set()
+            if (
+                event is not None
+                and execute("SELECT 1 FROM entry WHERE event = ? LIMIT 1", (event.id,)).first()
+            ):
+                self._ids.add(event.id)
+            finding = self._replay.judge_late(index, opened, body)
+            execute(
+                "UPDATE entry SET body = ?, event = ?, type = ? WHERE idx = ?",
+                (body, *((None, None) if event is None else (event.id, event.type)), index),
+            )
+            new = finding is not None and self._insert_finding(finding, self.size)
+        return [finding] if finding is not None and new else []
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

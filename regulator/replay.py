@@ -203,7 +203,39 @@ class Replay:
             return result
         return Stepped(result.writes, late, result.erased)
 
+    def judge_late(self, index: int, opened: Opened, body: bytes) -> Finding | None:
+        """What is wrong with a body that came after its turn: form and author, not the law.
+
+        What the law says of it depends on records of then, which are gone; it takes no effect.
+        """
+        believed = self._believe(index, opened, body)
+        return None if isinstance(believed, str) else believed.finding
+
     def _judge(self, index: int, opened: Opened, body: bytes) -> Stepped:
+        kid, event = self._believe(index, opened, body), opened.event
+        if isinstance(kid, Stepped):
+            return kid
+        assert event is not None, "what is believed is an event"
+        assert opened.at is not None, "an entry without a time was answered before"
+        sealed = Sealed(event, kid, body, opened.commitment)
+        decided = decide(self.book, sealed, opened.at)
+        if isinstance(decided, Violation):
+            detail = decided.code.value + (f" at {decided.path}" if decided.path else "")
+            return self._found(FindingCode.LAW_BROKEN, index, detail, body)
+        if isinstance(event.body, BodyErased):
+            erased = event.body.index
+            earlier = self._entry_at(erased) if erased < index else None
+            if (
+                earlier is None
+                or b64u(earlier.commitment) != event.body.commitment
+                or earlier.type in _KEPT_TYPES
+            ):
+                return self._found(FindingCode.ERASURE_MISMATCH, index, str(erased), body)
+            return Stepped(decided, None, erased)
+        return Stepped(decided)
+
+    def _believe(self, index: int, opened: Opened, body: bytes) -> str | Stepped:
+        """The thumbprint of the key that signed, if this is somebody's new event; else why not."""
         event = opened.event
         if event is None:
             return self._found(FindingCode.BODY_MALFORMED, index, opened.detail, body)
@@ -222,23 +254,7 @@ class Replay:
             return self._found(fault or FindingCode.KEY_UNKNOWN, index, event.by, body)
         if self._is_known(event.id):
             return self._found(FindingCode.ID_REUSED, index, event.id, body)
-        assert opened.at is not None, "an entry without a time was answered before"
-        sealed = Sealed(event, kid, body, opened.commitment)
-        decided = decide(self.book, sealed, opened.at)
-        if isinstance(decided, Violation):
-            detail = decided.code.value + (f" at {decided.path}" if decided.path else "")
-            return self._found(FindingCode.LAW_BROKEN, index, detail, body)
-        if isinstance(event.body, BodyErased):
-            erased = event.body.index
-            earlier = self._entry_at(erased) if erased < index else None
-            if (
-                earlier is None
-                or b64u(earlier.commitment) != event.body.commitment
-                or earlier.type in _KEPT_TYPES
-            ):
-                return self._found(FindingCode.ERASURE_MISMATCH, index, str(erased), body)
-            return Stepped(decided, None, erased)
-        return Stepped(decided)
+        return kid
 
     def _finding_if_back(self, index: int, at: int) -> Finding | None:
         if at >= self.last_at:

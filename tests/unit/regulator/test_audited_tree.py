@@ -24,7 +24,13 @@ from regulator.cosign import MIRROR
 from regulator.database import OBSERVER_NAME
 from regulator.feed import Feed
 from tests.lying_hub.honest import SECTIONS, Consortium, HonestFeed, Purpose
-from tests.lying_hub.lies import AlteringBody, WithholdingBody, skip_the_law
+from tests.lying_hub.lies import (
+    AlteringBody,
+    WithholdingBody,
+    forge_a_member,
+    log_nonsense,
+    skip_the_law,
+)
 from tests.unit.regulator.observing import found, observing
 
 PACK = read_pack(None)
@@ -84,6 +90,24 @@ def test_a_body_that_the_hub_served_late_is_audited_after_all(lie, tmp_path: Pat
     orders = [(f["index"], f["certain"]) for f in stored(tmp_path) if f["code"] == "C01"]
     assert orders == [(index, True)]
     assert all(f["certain"] for f in stored(tmp_path)), "nothing is left of the audit without it"
+
+
+@pytest.mark.parametrize(
+    ("lie", "code"),
+    [(log_nonsense, "BODY_MALFORMED"), (forge_a_member, "SIGNATURE_INVALID")],
+)
+def test_what_is_served_late_is_believed_no_more_than_in_time(lie, code: str, tmp_path: Path):
+    consortium = Consortium(5)
+    consortium.play(20)
+    index = lie(consortium)
+    consortium.play(20)
+    late = WithholdingBody(consortium, index)
+    codes = asyncio.run(follow(tmp_path, consortium, late, HonestFeed(consortium.log)))
+    assert codes[-1] == code
+    with auditor(tmp_path) as one:
+        finish(one)
+        assert one.audited == (consortium.log.size, consortium.log.edge.root())
+    assert "M01" not in {f["code"] for f in stored(tmp_path)}
 
 
 def test_an_audit_started_again_remembers_what_was_missing(tmp_path: Path):
