@@ -23,7 +23,7 @@ from regulator.audit import (
     Severity,
     WakeUp,
 )
-from regulator.audit.history import Member
+from regulator.audit.fact import Member, Unseen
 from regulator.audit.rule import ENTRIES_CITED_MAX, Due, NoLimits, View, codes, limit, one_of
 from tests.stories.audited import default_pack
 
@@ -248,6 +248,7 @@ def test_an_unseen_body_gives_wake_ups_alone_and_makes_what_follows_uncertain() 
     bench.audit.pass_over(0, 60)
     bench.audit.pass_over(1, 61)
     assert bench.audit.unseen == 2
+    assert bench.facts.get(Unseen, "1") == Unseen("1", 61)
     assert [one.certain for one in bench.step(1, 70)] == [False]
     assert Bench(unseen=3).audit.unseen == 3
     assert Bench().audit.unseen == 0
