@@ -49,7 +49,9 @@ def sql(
     hand_to: Annotated[
         Path | None, typer.Option("--export", help="Write entries and views to a new folder.")
     ] = None,
-    zone: Annotated[str, typer.Option(help="The time zone of days and months.")] = "Asia/Shanghai",
+    zone: Annotated[
+        str | None, typer.Option(help="The time zone of days and months; else the reports'.")
+    ] = None,
     memory_mib: Annotated[
         int, typer.Option("--memory", min=128, max=MEMORY_MIB_MAX, help="Memory to use, MiB.")
     ] = 1_024,
@@ -65,10 +67,11 @@ def sql(
         _list_views(form)
         return
     config = load(data)
+    days = zone or config.report_zone
     if hand_to is not None:
-        _translated(lambda: _hand_out(config.folder, hand_to, size))
+        _translated(lambda: _hand_out(config.folder, hand_to, size, days))
         return
-    _translated(lambda: _ask(config.folder, query, form, size, zone, memory_mib))
+    _translated(lambda: _ask(config.folder, query, form, size, days, memory_mib))
 
 
 def _ask(
@@ -86,10 +89,11 @@ def _ask(
                 _print(session.ask(statement.query), form)
 
 
-def _hand_out(folder: Path, target: Path, size: int | None) -> None:
+def _hand_out(folder: Path, target: Path, size: int | None, zone: str) -> None:
     from regulator.analytics.handing import hand_out
 
-    typer.echo(f"wrote {hand_out(folder, target, size=size)} entries and their views to {target}")
+    entries = hand_out(folder, target, size=size, zone=zone)
+    typer.echo(f"wrote {entries} entries and their views to {target}")
 
 
 def _translated(work: Callable[[], None]) -> None:
@@ -201,7 +205,7 @@ def _print(answer: DuckDBPyConnection, form: str) -> None:
     if form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_text(value) for value in row] for row in rows)
+        writer.writerows([_cell(value) for value in row] for row in rows)
     elif form == "json":
         # One object a line: it can be read as it comes, however long it is.
         for row in rows:
@@ -240,6 +244,13 @@ def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
 def _rows(answer: DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while chunk := answer.fetchmany(ROWS_AT_A_TIME):
         yield from chunk
+
+
+def _cell(value: object) -> str:
+    # A member chose the text, and a spreadsheet would run it; JSON has it as it is.
+    from regulator.report.sheet import disarmed
+
+    return disarmed(value) if isinstance(value, str) else _text(value)
 
 
 def _text(value: object) -> str:

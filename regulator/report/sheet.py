@@ -71,8 +71,10 @@ def _time(at_ms: int, zone: str) -> str:
     return moment.replace(microsecond=at_ms % 1000 * 1000).isoformat(timespec="milliseconds")
 
 
+def disarmed(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
 def _quoted(text: str) -> str:
-    seen = seen_text(text)
-    if seen.lstrip().startswith(_FORMULA):
-        seen = f"'{seen}"
-    return '"' + seen.replace('"', '""') + '"'
+    return '"' + disarmed(seen_text(text)).replace('"', '""') + '"'

@@ -43,6 +43,14 @@ def test_an_answer_is_printed_in_the_form_asked_for(folder: Path) -> None:
     assert told["decision"] is None
 
 
+def test_a_text_that_a_spreadsheet_would_run_is_disarmed(folder: Path) -> None:
+    query = "SELECT '=HYPERLINK(1)' AS a, ' -1' AS b, -1 AS c, 'plain' AS d"
+    code, text = sql(folder, query, "--format", "csv")
+    assert (code, text) == (0, "a,b,c,d\n'=HYPERLINK(1),' -1,-1,plain\n")
+    code, text = sql(folder, query, "--format", "json")
+    assert json.loads(text)["a"] == "=HYPERLINK(1)"
+
+
 def test_a_size_cuts_the_answer(folder: Path) -> None:
     assert sql(folder, "SELECT size FROM log", "--size", "3", "--format", "csv") == (0, "size\n3\n")
     code, text = sql(folder, "SELECT 1", "--size", "100000")
@@ -85,6 +93,23 @@ def test_entries_and_views_are_handed_out_as_parquet(folder: Path, tmp_path: Pat
     code, text = sql(folder, "--export", str(target))
     assert code == 4
     assert "not empty" in text
+
+
+def test_days_are_those_of_the_reports_or_of_the_zone_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = ["SELECT DISTINCT day::VARCHAR FROM daily_orders ORDER BY ALL", "--format", "csv"]
+    in_samoa = sql(folder, *query, "--zone", "Pacific/Pago_Pago")
+    assert in_samoa[0] == 0
+    assert in_samoa != sql(folder, *query)
+    monkeypatch.setenv("REGULATOR_REPORT_ZONE", "Pacific/Pago_Pago")
+    assert sql(folder, *query) == in_samoa
+    assert sql(folder, "--export", str(tmp_path / "handed"))[0] == 0
+    with duckdb.connect() as base:
+        days = base.execute(
+            f"SELECT DISTINCT day::VARCHAR FROM '{tmp_path}/handed/daily_orders.parquet' ORDER BY 1"
+        ).fetchall()
+    assert [day for (day,) in days] == in_samoa[1].splitlines()[1:]
 
 
 def test_an_observer_without_a_copy_says_so(tmp_path: Path) -> None:
