@@ -16,21 +16,22 @@ from pathlib import Path
 import duckdb
 
 from regulator.analytics.export import PARTITION_ENTRIES, AnalyticsUnusable, quoted
-from regulator.analytics.session import open_session
+from regulator.analytics.session import ZONE, open_session
 from regulator.analytics.views import NAMES, views
 
 
-def hand_out(folder: Path, target: Path, *, size: int | None = None) -> int:
+def hand_out(folder: Path, target: Path, *, size: int | None = None, zone: str = ZONE) -> int:
     """Writes the folder `target`, which must be new or empty; the number of entries in it.
 
-    Raises `AnalyticsUnusable`, also when the disk is full, and what `open_session` does.
+    Days and months in the views are those of `zone`. Raises `AnalyticsUnusable`, also when the disk
+    is full, and what `open_session` does.
     """
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(target.iterdir()):
             raise AnalyticsUnusable(f"{target} is not empty")
         (target / "entries").mkdir(mode=0o700)
-        with open_session(folder, size=size, writes_to=target) as session:
+        with open_session(folder, size=size, zone=zone, writes_to=target) as session:
             for start in range(0, session.size, PARTITION_ENTRIES):
                 end = min(start + PARTITION_ENTRIES, session.size)
                 path = target / "entries" / f"entries-{start:012}-{end:012}.parquet"
