@@ -69,6 +69,8 @@ def too_many_others(view: View, said: Said, _limits: OtherShare) -> Iterator[Con
     body = said.body
     assert isinstance(body, OrderPlaced)
     member = view.member_of(said.by)
+    if member is None:
+        return
     month = view.calendar.month(said.at)
     name = f"{member}/{month // 12}-{month % 12 + 1:02}"
     so_far = view.get(Purposes, name)

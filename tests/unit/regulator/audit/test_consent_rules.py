@@ -65,6 +65,15 @@ def test_clocks_may_be_two_minutes_apart():
     assert len(found("C03", GRANTED, order.format(122))) == 1
 
 
+def test_a_stranger_gives_no_institution_a_month():
+    orders = ["{} OrderPlaced purpose=OTHER -> ok"] * 3
+    late = "+40d regulator RulebookAdopted -> ok"
+    few = "limits floor=2"
+    for by, members in (("of_ghost", []), ("of_lin", ["hana"])):
+        placed = [order.format(by) for order in orders]
+        assert [member for member, _ in blamed("C05", few, *placed, late)] == members
+
+
 def test_each_month_is_judged_for_itself():
     other = "of_lin OrderPlaced purpose=OTHER -> ok"
     usual = "of_lin OrderPlaced -> ok"
