@@ -268,9 +268,15 @@ def withdrawal_unheeded(view: View, said: Said, limits: WithdrawalTime) -> Itera
             if order.id in known.orders:
                 rest = tuple(one for one in known.orders if one != order.id)
                 view.put(known._replace(orders=rest))
-            elif known.more and order.ended is None:
+            elif known.more and order.ended is None and not _is_after_the_end(view, order):
                 view.put(known._replace(more=known.more - 1))
     yield from ()
+
+
+def _is_after_the_end(view: View, order: Order) -> bool:
+    """Whether an order was placed when its consent had ended: it was never under way."""
+    consent = None if order.consent is None else view.get(Consent, order.consent)
+    return consent is not None and (consent.ended_index or order.entry) < order.entry
 
 
 def judge_withdrawal(view: View, due: Due, _limits: WithdrawalTime) -> Iterator[Concern]:

@@ -13,12 +13,13 @@ from creditchain.events.codes import (
     SupersedeReason,
 )
 from creditchain.events.consent import ConsentWithdrawn
-from creditchain.events.erasure import ReportErased
+from creditchain.events.erasure import BodyErased, ReportErased
 from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.events.order import DeliveredSection, OrderPlaced, ReportDelivered, SealedReport
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
 from regulator.audit import Audit, AuditFinding, DictFacts, HeapAgenda, Said
-from regulator.audit.almanac import DAY_MS
+from regulator.audit.almanac import DAY_MS, MINUTE_MS
+from regulator.audit.consent import LISTED_MAX
 from regulator.audit.fact import Batch, Consent, Member, Officer, Order
 from regulator.audit.objections import Correction
 from regulator.audit.privacy import DataLife
@@ -238,3 +239,42 @@ def test_a_report_past_its_retention_is_told_though_nobody_is_known_to_keep_the_
     [finding] = desk.audit.step(99, 20 * DAY_MS, "now", None)
     assert finding.member is None
     assert [one.entry for one in finding.entries] == [entry, 99]
+
+
+PLACED = "of_lin OrderPlaced {} consent=c1 -> ok"
+WITHDRAWN = "en_acme ConsentWithdrawn consent=c1 -> ok"
+LATE = "+5m regulator RulebookAdopted -> ok"
+
+
+def test_what_is_ordered_after_the_withdrawal_was_never_under_way() -> None:
+    orders = [PLACED.format(f"o{number}") for number in range(LISTED_MAX + 1)]
+    ended = [f"of_lin OrderCancelled order=o{number} -> ok" for number in range(LISTED_MAX)]
+    after, ended_after = PLACED.format("o"), "of_lin OrderCancelled order=o -> ok"
+    [(_, facts)] = found("C13", GRANTED, *orders, WITHDRAWN, after, LATE)
+    assert facts["orders"] == LISTED_MAX + 1
+    # Nor does its end end another.
+    [(_, facts)] = found("C13", GRANTED, *orders, *ended, WITHDRAWN, after, ended_after, LATE)
+    assert facts["orders"] == 1
+
+
+def test_an_order_in_the_very_moment_of_the_withdrawal_was_under_way_if_it_came_first() -> None:
+    placed, withdrawn = PLACED.format("o"), f"+0s {WITHDRAWN}"
+    assert len(found("C13", GRANTED, placed, withdrawn, LATE)) == 1
+    first = PLACED.format("first")
+    [(_, facts)] = found("C13", GRANTED, first, WITHDRAWN, f"+0s {placed}", LATE)
+    assert facts["orders"] == 1
+
+
+def test_a_body_is_erased_too_early_up_to_the_moment_that_the_pack_says() -> None:
+    most = PACK.limits["L10"].hours * 60 * MINUTE_MS
+    for after_ms, by, times in (
+        (most - 1, "operator", 1), (most - 1, "of_lin", 1), (most, "operator", 0),
+    ):  # fmt: skip
+        desk = Desk("L10", PACK.limits["L10"])
+        desk.audit.pass_over(0, 50)
+        desk.say(50 + after_ms, BodyErased(0, "digest", ErasureGround.COURT_ORDER), by)
+        assert len(desk.found) == times
+        for finding in desk.found:
+            assert dict(finding.facts) == {"afterMs": after_ms, "ground": "COURT_ORDER"}
+            assert finding.officer == (by if by == "of_lin" else None)
+            assert not finding.certain
