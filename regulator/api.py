@@ -227,12 +227,13 @@ class _Door:
 
     async def submit(self, request: Request) -> Response:
         """What members hold, judged against our copy."""
+        # Read before anybody is counted: who sends slowly keeps no one else out.
+        body = b"" if self._inbox is None else await _read_body(request, SUBMIT_BYTES_MAX)
+        if isinstance(body, Response):
+            return body
         if self._inbox is None or self._submitting.locked():
             return PlainTextResponse("not now\n", 503, {**_FRESH, "Retry-After": "5"})
         async with self._submitting:
-            body = await _read_body(request, SUBMIT_BYTES_MAX)
-            if isinstance(body, Response):
-                return body
             files = _read_files(body)
             if files is None:
                 text = f'expected {{"documents": [base64, ...]}}, 1 to {FILES_MAX} of them\n'

@@ -1,5 +1,6 @@
 """What only shows in time: staleness, silence, lag, and bodies that do not stay as they were."""
 
+import asyncio
 import base64
 import hashlib
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from creditchain.events import b64u
 from creditchain.events.codes import ErasureGround
 from creditchain.events.erasure import BodyErased
 from creditchain.tlog.witness import AddCheckpoint
-from regulator.api import SUBMIT_BYTES_MAX, create_app
+from regulator.api import SUBMIT_BYTES_MAX, SUBMITTING_MAX, create_app
 from regulator.cosign import MIRROR
 from regulator.feed import Fault, FeedFault
 from regulator.inbox import Inbox
@@ -288,6 +289,27 @@ async def test_members_hand_in_at_the_door(stage):
         assert too_much.status_code == 413
     async with calling(create_app(stage.observer)) as client:
         assert (await client.post("/submit", json={"documents": documents})).status_code == 503
+
+
+async def test_who_sends_slowly_keeps_nobody_from_handing_in(stage):
+    document = base64.b64encode(stage.consortium.log.note.encode()).decode()
+    end = asyncio.Event()
+
+    async def slowly():
+        yield b'{"documents":'
+        await end.wait()
+        yield b"[]}"
+
+    async with calling(create_app(stage.observer, None, stage.inbox)) as client:
+        slow = [
+            asyncio.create_task(client.post("/submit", content=slowly()))
+            for _ in range(SUBMITTING_MAX)
+        ]
+        await asyncio.sleep(0.1)
+        answer = await client.post("/submit", json={"documents": [document]})
+        assert answer.status_code == 200
+        end.set()
+        assert {one.status_code for one in await asyncio.gather(*slow)} == {400}
 
 
 async def test_on_a_full_disk_nothing_is_taken_and_the_watch_goes_on(stage):
