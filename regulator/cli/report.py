@@ -147,8 +147,10 @@ def _period(config: Any, code: ReportCode, dates: tuple[str, str, str, str]) -> 
             return month(date.fromisoformat(f"{named_month}-01"), zone)
         if first:
             return between(date.fromisoformat(first), date.fromisoformat(last), zone)
+    except BadReport:
+        raise
     except ValueError as error:
-        raise BadReport(str(error)) from None
+        raise BadReport(f"a day is like 2026-11-25, a month like 2026-11: {error}") from None
     standing = read_standing(config.folder)
     newest = datetime.fromtimestamp(standing.last_at_ms / 1000, UTC).astimezone(find_zone(zone))
     return (one_day if code.value in {"L1", "L5", "L9"} else month)(newest.date(), zone)

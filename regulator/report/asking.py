@@ -88,7 +88,10 @@ def scope_of(
     audit = _read_audit(folder)
     reached = audit[0] if audit else 0
     if reached < size and not (unaudited and audit is None):
-        raise BadReport(f"audited are {reached} of the {size} entries; wait for the audit")
+        raise BadReport(
+            f"audited are {reached} of the {size} entries; wait for the audit, or see in the "
+            "observer's log what keeps it"
+        )
     name, version = audit[1] if audit else NO_PACK
     if seed is None:
         seed = _draw_seed(code, period, root)
