@@ -138,9 +138,9 @@ def _period(config: Any, code: ReportCode, dates: tuple[str, str, str, str]) -> 
 
     zone = config.report_zone
     day, named_month, first, last = dates
+    if sum(map(bool, (day, named_month, first or last))) > 1 or bool(first) != bool(last):
+        raise BadReport("one of --day, --month, or --from with --to")
     try:
-        if sum(map(bool, (day, named_month, first or last))) > 1 or bool(first) != bool(last):
-            raise BadReport("one of --day, --month, or --from with --to")
         if day:
             return one_day(date.fromisoformat(day), zone)
         if named_month:
