@@ -23,6 +23,7 @@ import structlog
 from creditchain.client.jws import sign
 from creditchain.client.keys import PrivateKey
 from creditchain.events import canonical_json
+from regulator.findings import title_of
 from regulator.outbox import Message
 from regulator.report.show import seen_text
 from regulator.setting import MailServer
@@ -113,7 +114,10 @@ class Mail:
             f"The observer {observer} found {count:,} new high finding(s) in the log {log}.",
             f"监管观察节点 {observer} 在日志 {log} 中发现 {count:,} 项新的高风险问题。",
             "",
-            *(f"{many:>8,}  {source:<9}  {code}" for (source, code), many in codes.most_common()),
+            *(
+                f"{many:>8,}  {source:<9}  {code}  {' / '.join(title_of(code))}"
+                for (source, code), many in codes.most_common()
+            ),
             "",
         ]
         for one in said[:LISTED_MAX]:
@@ -123,7 +127,11 @@ class Mail:
             lines.append(_line(f"{one['at']}  {one['code']}  {where}{whom}{doubt}  {one['id']}"))
         if len(said) > LISTED_MAX:
             lines.append(f"... {count - LISTED_MAX:,} more in findings.json / 其余见附件")
-        lines += ["", "findings.jws: the observer's signature over findings.json / 观察节点签名"]
+        lines += [
+            "",
+            "regulator findings show ID: evidence and next step / 证据与后续步骤",
+            "findings.jws: the observer's signature over findings.json / 观察节点签名",
+        ]
         return "\n".join(lines) + "\n"
 
     def _send(self, mail: EmailMessage) -> None:

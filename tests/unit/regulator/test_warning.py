@@ -300,6 +300,7 @@ async def test_mail_says_who_wrote_and_in_two_languages(tmp_path):
     assert mail["Auto-Submitted"] == "auto-generated"
     text = mail.get_body().get_content()
     assert "FORK  the tree" in text
+    assert "FORK  The log has two histories / 账本出现分叉" in text
     assert "发现 1 项新的高风险问题" in text
 
 
