@@ -244,10 +244,9 @@ class Mirror:
             [opened] = open_package([raw], [body], _KeysOf(self.book))
             event = opened.event
             self._ids = set()
-            if (
-                event is not None
-                and execute("SELECT 1 FROM entry WHERE event = ? LIMIT 1", (event.id,)).first()
-            ):
+            # Its own row has the id already where it was our copy that lost the body.
+            elsewhere = "SELECT 1 FROM entry WHERE event = ? AND idx <> ? LIMIT 1"
+            if event is not None and execute(elsewhere, (event.id, index)).first():
                 self._ids.add(event.id)
             finding = self._replay.judge_late(index, opened, body)
             execute(
