@@ -38,7 +38,6 @@ from starlette.routing import Route
 from creditchain.events import format_time, unb64u
 from creditchain.tlog.cosignature import format_cosigner_vkey
 from creditchain.tlog.tile import BadPath, parse_bundle_path, parse_tile_path
-from creditchain.tlog.wire import encode_base64
 from creditchain.tlog.witness import (
     REQUEST_BYTES_MAX,
     AddCheckpoint,
@@ -51,9 +50,8 @@ from regulator.follow import announce_findings
 from regulator.inbox import FILES_MAX, Inbox
 from regulator.observer import Observer
 from regulator.reading import (
+    describe_copy,
     is_damaged,
-    read_findings,
-    read_holes,
     read_signed,
     serve_bundle,
     serve_tile,
@@ -73,8 +71,6 @@ SUBMITTING_MAX: Final = 4
 
 BODY_SECONDS: Final = 10.0
 """A request of some hundred bytes has arrived by then."""
-
-FINDINGS_SHOWN: Final = 20
 
 _IMMUTABLE: Final = {"Cache-Control": "public, max-age=604800, immutable"}
 _FRESH: Final = {"Cache-Control": "no-store"}
@@ -273,33 +269,19 @@ class _Door:
 
 async def describe(observer: Observer) -> dict[str, object]:
     """The status as JSON: sizes, heads, lag, findings."""
-    engine = observer.reader_engine
+    told = await run_in_threadpool(describe_copy, observer.reader_engine, observer.signers)
+    # Afterwards: the copy grows, and what is trusted is never less than what was copied before.
     progress = observer.follower.progress()
-    findings = await run_in_threadpool(read_findings, engine, FINDINGS_SHOWN)
-    missing, erased = await run_in_threadpool(read_holes, engine)
-    heads: dict[str, object] = {}
-    for name, signer in observer.signers.items():
-        signed = await run_in_threadpool(read_signed, engine, name)
-        heads[name] = {
-            "vkey": format_cosigner_vkey(signer.verifier),
-            "size": signed.head.size if signed else 0,
-            "root": encode_base64(signed.head.root) if signed else None,
-            "cosignedAt": signed.time_s if signed else None,
-        }
+    vkeys = {name: format_cosigner_vkey(one.verifier) for name, one in observer.signers.items()}
     return {
-        "origin": observer.genesis.origin,
-        "size": progress.size,
-        "root": encode_base64(progress.root),
+        **told,
+        "cosigned": {
+            name: {"vkey": vkeys[name], **head} for name, head in told["cosigned"].items()
+        },
+        "bodies": {**told["bodies"], "neverSeen": progress.unseen},
         "trusted": progress.trusted.size,
-        "lag": progress.trusted.size - progress.size,
-        "cosigned": heads,
-        "bodies": {"missing": missing, "erased": erased, "neverSeen": progress.unseen},
+        "lag": progress.trusted.size - told["size"],
         "audit": None if observer.auditing is None else observer.auditing.state.to_json(),
-        "violations": findings.certain,
-        "uncertain": findings.uncertain,
-        "ours": {"findings": findings.ours, "damaged": findings.damaged},
-        "submissions": {"waiting": findings.waiting},
-        "findings": {"byCode": findings.by_code, "newest": findings.newest},
         "restoredTo": progress.restored_to.size if progress.restored_to else None,
         "fault": progress.fault,
         **_fault_time(progress.fault_at_s if progress.fault is not None else None),

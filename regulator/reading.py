@@ -5,7 +5,7 @@ Each call takes a read-only connection and sees one committed state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -16,6 +16,9 @@ from creditchain.tlog.tile import TILE_WIDTH, BundlePath, Tile, format_bundle
 from creditchain.tlog.wire import encode_base64
 from regulator.finding import ABOUT_OURSELVES
 from regulator.stored import CopyDamaged, Signed, read_entries, read_head, read_tile
+
+FINDINGS_SHOWN: Final = 20
+"""The newest; the register has them all."""
 
 ROWS_READ: Final = 1_024
 """Entries of an export in memory at once: at most 64 MiB of bodies."""
@@ -95,18 +98,40 @@ def is_damaged(engine: Engine) -> bool:
     return row is not None
 
 
-def read_copy(engine: Engine) -> dict[str, Any]:
-    """Origin, size and root of the copy."""
+def describe_copy(engine: Engine, names: Iterable[str]) -> dict[str, Any]:
+    """What the database alone says of the observer, as its status tells it.
+
+    `names` are those under which it cosigns.
+    """
     with engine.begin() as connection:
-        row = connection.exec_driver_sql("SELECT origin, size, root FROM copy").one()
-    return {"origin": row.origin, "size": row.size, "root": encode_base64(row.root)}
+        copy = connection.exec_driver_sql("SELECT origin, size, root FROM copy").one()
+        gone, erased = connection.exec_driver_sql(
+            "SELECT count(*), count(erased_by) FROM hole"
+        ).one()
+    findings = read_findings(engine, FINDINGS_SHOWN)
+    return {
+        "origin": copy.origin,
+        "size": copy.size,
+        "root": encode_base64(copy.root),
+        "cosigned": {name: _describe_head(read_signed(engine, name)) for name in names},
+        "bodies": {"missing": gone - erased, "erased": erased},
+        "violations": findings.certain,
+        "uncertain": findings.uncertain,
+        "ours": {"findings": findings.ours, "damaged": findings.damaged},
+        "submissions": {"waiting": findings.waiting},
+        "findings": {"byCode": findings.by_code, "newest": findings.newest},
+    }
 
 
-def read_holes(engine: Engine) -> tuple[int, int]:
-    """How many bodies are missing without an erasure, and how many were erased."""
-    with engine.begin() as connection:
-        row = connection.exec_driver_sql("SELECT count(*), count(erased_by) FROM hole").one()
-    return row[0] - row[1], row[1]
+def _describe_head(signed: Signed | None) -> dict[str, Any]:
+    if signed is None:
+        return {"size": 0, "root": None, "cosignedAt": None}
+    head = signed.head
+    return {
+        "size": head.size,
+        "root": encode_base64(head.root),
+        "cosignedAt": signed.time_s,
+    }
 
 
 def serve_tile(engine: Engine, tile: Tile) -> bytes | None:

@@ -106,28 +106,15 @@ def status(data: Folder = HERE, as_json: AsJson = False) -> None:
     from regulator.config import COSIGNERS
     from regulator.database import open_database
     from regulator.outbox import read_outbox
-    from regulator.reading import read_copy, read_findings, read_holes, read_signed
+    from regulator.reading import describe_copy
 
     config = load(data)
     path = copy_in(config.folder)
 
     async def run() -> dict[str, Any]:
         with open_database(path, readers=True) as engine:
-            findings = read_findings(engine, 20)
-            missing, erased = read_holes(engine)
-            heads = {name: read_signed(engine, name) for name in COSIGNERS}
             return {
-                **read_copy(engine),
-                "cosigned": {
-                    name: {"size": s.head.size if s else 0, "cosignedAt": s.time_s if s else None}
-                    for name, s in heads.items()
-                },
-                "bodies": {"missing": missing, "erased": erased},
-                "violations": findings.certain,
-                "uncertain": findings.uncertain,
-                "ours": {"findings": findings.ours, "damaged": findings.damaged},
-                "submissions": {"waiting": findings.waiting},
-                "findings": {"byCode": findings.by_code, "newest": findings.newest},
+                **describe_copy(engine, COSIGNERS),
                 "audit": _audit_status(config.folder),
                 "warnings": read_outbox(config.folder),
             }
@@ -230,5 +217,6 @@ def _audit_status(folder: Path) -> dict[str, Any]:
     """How far the audit is, and how often it found what under the pack in force."""
     from regulator.findings import FindingRegister
 
-    size, pack = FindingRegister(folder).audited()
-    return {"size": size, "pack": pack, "findings": FindingRegister(folder).counts()}
+    register = FindingRegister(folder)
+    size, pack = register.audited()
+    return {"size": size, "pack": pack, "findings": register.counts()}
