@@ -2,7 +2,7 @@
 # make demo   the main job; ONCE=1 ends with a verdict, ARGS='--port 8400 --data DIR' chooses where
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test schema demo bench lock clean
+.PHONY: help setup check unit test schema demo bench mutants lock clean
 
 BIN := .venv/bin
 CODE := $(wildcard creditchain regulator fixtures tests tools benchmarks)
@@ -47,9 +47,13 @@ bench:
 	@tools/setup bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Not part of test: an hour on two cores; `make mutants ARGS=tlog` tries one group. docs/mutants.md
+mutants: setup
+	$(BIN)/python tools/mutants.py $(ARGS)
+
 lock:
 	tools/lock $(ARGS)
 
 clean:
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants build dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
