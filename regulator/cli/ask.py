@@ -104,7 +104,7 @@ def _answer(
     try:
         answer = asyncio.run(work())
     except SignInRefused as refused:
-        fail(UNFIT, f"the observer does not let you in: {refused}")
+        fail(UNFIT, f"the observer lets in the regulator's auditors alone: {refused}")
     except httpx2.HTTPError as error:
         fail(NO_ANSWER, f"{url} does not answer: {error}")
     except ValueError:
