@@ -285,6 +285,52 @@ def test_malformed_entries_and_altered_bodies_count_as_unseen() -> None:
     assert observed.replay.unseen == 3
 
 
+# What came after its turn.
+
+
+def late(consortium: Consortium, index: int, keys: Any = None) -> tuple[Finding | None, Observed]:
+    """The judgement of a body that was not served when its entry was read."""
+    observed = Observed(consortium)
+    body, observed.bodies[index] = observed.bodies[index], b""
+    observed.steps()
+    log = consortium.log
+    opened = open_package(log.entries[index : index + 1], [body], keys or KeysAtHand())[0]
+    return observed.replay.judge_late(index, opened, body), observed
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("forge_a_member", FindingCode.SIGNATURE_INVALID),
+        ("invent_a_key", FindingCode.KEY_UNKNOWN),
+        ("borrow_another_log", FindingCode.WRONG_LOG),
+        ("repeat_an_event", FindingCode.ID_REUSED),
+        ("log_nonsense", FindingCode.BODY_MALFORMED),
+        ("log_no_proof", FindingCode.PROOF_MALFORMED),
+    ],
+)
+def test_a_body_that_comes_late_is_judged_for_its_form_and_its_author(
+    name: str, code: FindingCode
+) -> None:
+    consortium = played()
+    [tell] = [lie.tell for lie in TOLD if lie.tell.__name__ == name]
+    index = tell(consortium)
+    finding, _ = late(consortium, index)
+    assert finding is not None
+    assert (finding.code, finding.index) == (code, index)
+    assert finding.evidence["body"] == base64_text(consortium.log.bodies[index])
+
+
+def test_a_body_that_comes_late_is_not_held_to_the_law_and_takes_no_effect() -> None:
+    consortium = played()
+    index = skip_the_law(consortium)
+    for keys in (None, NoKeys()):
+        finding, observed = late(consortium, index, keys)
+        assert finding is None
+        assert observed.replay.unseen == 1
+        assert observed.book.all(Enterprise) == consortium.book.all(Enterprise)
+
+
 # Keys.
 
 
