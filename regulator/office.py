@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,9 +54,13 @@ _STEPS: Final = (
     """,
 )
 
-BEGUN: Final = "BEGUN"
-DONE: Final = "DONE"
-FAILED: Final = "FAILED"
+
+class RunState(StrEnum):
+    """What became of a scheduled report: being made, filed, or to be tried again."""
+
+    BEGUN = "BEGUN"
+    DONE = "DONE"
+    FAILED = "FAILED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Run:
     code: str
     period: str
     scope: dict[str, Any]
-    state: str
+    state: RunState
     attempts: int
     next_at: int
     begun_at: int
@@ -107,11 +112,11 @@ class Office:
             connection.execute(
                 "INSERT INTO run (code, period, scope, state, attempts, next_at, begun_at, problem)"
                 " VALUES (?, ?, ?, ?, 0, 0, ?, '') ON CONFLICT (code, period) DO NOTHING",
-                (code, period, json.dumps(scope), BEGUN, now_ms),
+                (code, period, json.dumps(scope), RunState.BEGUN, now_ms),
             )
             row = connection.execute(f"{_RUN} WHERE code = ? AND period = ?", (code, period))
             run = _run(row.fetchone())
-        assert run.state != DONE, "a run that is done is not begun again"
+        assert run.state is not RunState.DONE, "a run that is done is not begun again"
         return run
 
     def end_run(self, code: str, period: str, digest: str, now_ms: int) -> None:
@@ -120,7 +125,7 @@ class Office:
             connection.execute(
                 "UPDATE run SET state = ?, digest = ?, ended_at = ?, problem = '' "
                 "WHERE code = ? AND period = ?",
-                (DONE, digest, now_ms, code, period),
+                (RunState.DONE, digest, now_ms, code, period),
             )
 
     def fail_run(self, code: str, period: str, problem: str, next_at_ms: int) -> None:
@@ -129,7 +134,7 @@ class Office:
             connection.execute(
                 "UPDATE run SET state = ?, problem = ?, attempts = attempts + 1, next_at = ? "
                 "WHERE code = ? AND period = ?",
-                (FAILED, problem, next_at_ms, code, period),
+                (RunState.FAILED, problem, next_at_ms, code, period),
             )
 
 
@@ -178,8 +183,8 @@ _RUN: Final = (
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    code, period, scope, *rest = row
-    return Run(code, period, json.loads(scope), *rest)
+    code, period, scope, state, *rest = row
+    return Run(code, period, json.loads(scope), RunState(state), *rest)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:

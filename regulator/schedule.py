@@ -26,7 +26,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from creditchain.client.signer import now_ms
 from regulator.config import ObserverConfig
 from regulator.database import DatabaseUnusable
-from regulator.office import DONE, Office
+from regulator.office import Office, RunState
 from regulator.report.asking import Standing, read_standing, scope_of
 from regulator.report.folder import Filed
 from regulator.report.making import Job, NotMade, make_apart, scope_from_json, scope_to_json
@@ -88,7 +88,7 @@ class Schedule:
         due = []
         for code, period in self._list_periods(standing, now):
             run = self._office.run(code.value, period.name)
-            if run is None or (run.state != DONE and run.next_at <= now):
+            if run is None or (run.state is not RunState.DONE and run.next_at <= now):
                 due.append((code, period))
         return sorted(due, key=lambda one: (one[1].end_ms, int(one[0].value[1:])))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from typing import Any, Final
 
 import graphene
@@ -14,16 +13,7 @@ from creditchain.querying.code import enum_of
 from regulator.door.inquiry import Copy
 from regulator.door.schema.field import Info, many, maybe, one
 from regulator.findings import title_of
-from regulator.office import BEGUN, DONE, FAILED, Run
-
-
-class RunState(StrEnum):
-    """What became of a scheduled report: being made, filed, or to be tried again."""
-
-    BEGUN = BEGUN
-    DONE = DONE
-    FAILED = FAILED
-
+from regulator.office import Run, RunState
 
 ReportState: Final = enum_of(RunState, "ReportState")
 

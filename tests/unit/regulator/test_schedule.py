@@ -17,7 +17,7 @@ from creditchain.client.keys import load_key
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.config import load_report_key
 from regulator.database import OBSERVER_NAME, DatabaseUnusable
-from regulator.office import DONE, FAILED, open_office, read_runs
+from regulator.office import RunState, open_office, read_runs
 from regulator.report.asking import scope_of
 from regulator.report.folder import Filed, check_folder, write_folder
 from regulator.report.making import (
@@ -89,7 +89,7 @@ async def test_each_finished_day_is_reported_once_oldest_first(tmp_path):
     sizes = [job.scope.size for job in maker.jobs[::2]]
     assert sizes == sorted(set(sizes)), "each day ends further on"
     assert await look(config, maker, now) == 0
-    assert {run.state for run in read_runs(tmp_path)} == {DONE}
+    assert {run.state for run in read_runs(tmp_path)} == {RunState.DONE}
     for code, one in maker.made:
         assert (tmp_path / "reports" / code / one / f"{code}.json").is_file()
 
@@ -140,12 +140,12 @@ async def test_a_run_that_failed_is_tried_again_later_and_holds_up_no_other(tmp_
     assert await look(config, maker, now) == 0
     assert len(maker.jobs) == 2
     assert [run.problem for run in read_runs(tmp_path)] == ["no fonts", "no fonts"]
-    assert {run.state for run in read_runs(tmp_path)} == {FAILED}
+    assert {run.state for run in read_runs(tmp_path)} == {RunState.FAILED}
     await look(config, maker, now + RETRY_S[0] * 1000 - 1)
     assert len(maker.jobs) == 2, "too early"
     maker.problem = ""
     assert await look(config, maker, now + RETRY_S[0] * 1000) == 2
-    assert {run.state for run in read_runs(tmp_path)} == {DONE}
+    assert {run.state for run in read_runs(tmp_path)} == {RunState.DONE}
 
 
 KILLED = """
