@@ -41,6 +41,8 @@ def open_case(
         notice, member, code_of(CaseMatter, matter), tuple(sorted(finding)) if finding else None
     )
     say(profile, as_json, body)
+    if not as_json:
+        typer.echo("next: another officer approves it: regulator case approve ID -p PROFILE")
 
 
 @case_app.command("approve")
@@ -50,6 +52,9 @@ def approve_case(case: CaseId, profile: ProfileName = None, as_json: AsJson = Fa
     from creditchain.events.inspection import CaseApproved
 
     say(profile, as_json, CaseApproved(case))
+    if not as_json:
+        typer.echo(f"next: regulator case resolve {case} WHOM... --ground GROUND -p PROFILE")
+        typer.echo(f"then: regulator case close {case} -p PROFILE   shows it to the member")
 
 
 @case_app.command("resolve")
