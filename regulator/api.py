@@ -56,6 +56,7 @@ from regulator.reading import (
     serve_bundle,
     serve_tile,
 )
+from regulator.receiving import TooLarge, receive
 from regulator.register import RegisterNotWritten
 from regulator.stored import CopyDamaged
 from regulator.verify import Head
@@ -68,9 +69,6 @@ SUBMIT_BYTES_MAX: Final = 1_048_576
 
 SUBMITTING_MAX: Final = 4
 """Submissions judged at once: members have time, the follower has not."""
-
-BODY_SECONDS: Final = 10.0
-"""A request of some hundred bytes has arrived by then."""
 
 _IMMUTABLE: Final = {"Cache-Control": "public, max-age=604800, immutable"}
 _FRESH: Final = {"Cache-Control": "no-store"}
@@ -306,22 +304,14 @@ def _read_files(body: bytes) -> list[bytes] | None:
 
 
 async def _read_body(request: Request, bytes_max: int = REQUEST_BYTES_MAX) -> bytes | Response:
-    parts: list[bytes] = []
-    size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                size += len(part)
-                if size > bytes_max:
-                    return PlainTextResponse(
-                        f"more than {bytes_max} bytes\n", 413, {"Connection": "close"}
-                    )
-                parts.append(part)
+        return await receive(request, bytes_max)
+    except TooLarge:
+        return PlainTextResponse(f"more than {bytes_max} bytes\n", 413, {"Connection": "close"})
     except TimeoutError:
         return PlainTextResponse("the request came too slowly\n", 408, {"Connection": "close"})
     except ClientDisconnect:
         return PlainTextResponse("", 400)
-    return b"".join(parts)
 
 
 def _response(answer: Answer) -> Response:

@@ -37,17 +37,11 @@ from regulator.door.limits import BODY_BYTES_MAX, QUERIES_AT_ONCE, QUERIES_WAITI
 from regulator.door.sign_in import Caller, SignIn
 from regulator.door.standing import Standing
 from regulator.door.statistics import Statistics
-
-BODY_SECONDS: Final = 10.0
-"""A request of some kilobytes has arrived by then."""
+from regulator.receiving import TooLarge, receive
 
 T = TypeVar("T")
 
 _log: Final = structlog.get_logger("regulator.door")
-
-
-class TooLarge(Exception):
-    """The body has more bytes than this route takes."""
 
 
 class Door:
@@ -111,7 +105,7 @@ class Door:
         if media != FORM_TYPE:
             return _refusal(SignInRefused("invalid_request", f"Send {FORM_TYPE}.", 415))
         try:
-            form = await _read_body(request, FORM_BYTES_MAX)
+            form = await receive(request, FORM_BYTES_MAX)
             answer = await self._in_thread(self._sign_in.exchange, form)
         except TooLarge:
             return _refusal(
@@ -132,7 +126,7 @@ class Door:
             return http_request.parse_query_string(request.scope["query_string"])
         http_request.check_content_type(request.headers.get("content-type", ""))
         try:
-            body = await _read_body(request, BODY_BYTES_MAX)
+            body = await receive(request, BODY_BYTES_MAX)
         except TooLarge:
             raise Unfit(
                 413, ErrorCode.QUERY_TOO_COMPLEX, f"At most {BODY_BYTES_MAX} bytes."
@@ -198,19 +192,6 @@ async def open_door(
 def _unauthenticated(message: str) -> Unfit:
     headers = {"www-authenticate": 'Bearer error="invalid_token"'}
     return Unfit(401, ErrorCode.UNAUTHENTICATED, message, **headers)
-
-
-async def _read_body(request: Request, bytes_max: int) -> bytes:
-    """The body; raises `TooLarge`, TimeoutError and ClientDisconnect."""
-    parts: list[bytes] = []
-    size = 0
-    async with asyncio.timeout(BODY_SECONDS):
-        async for part in request.stream():
-            size += len(part)
-            if size > bytes_max:
-                raise TooLarge
-            parts.append(part)
-    return b"".join(parts)
 
 
 def _response(answer: Answer, media: str) -> Response:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 
 from creditchain.querying.document import parse_document, validate_document
 from creditchain.querying.rules import rules_of
+from regulator import receiving
 from regulator.door import asking, over_http
 from regulator.door.copy import open_copy, reading
 from regulator.door.inquiry import Inquiry
@@ -264,7 +265,7 @@ async def test_requests_have_bounds(world: World, monkeypatch: pytest.MonkeyPatc
         yield b"{"
         await asyncio.sleep(30)
 
-    monkeypatch.setattr(over_http, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(receiving, "SECONDS_MAX", 0.05)
     assert (await post("/graphql", content=never(), headers=JSON)).status_code == 408
 
 
