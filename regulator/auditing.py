@@ -30,8 +30,9 @@ from typing import Final
 import structlog
 
 from creditchain.events import b64u
+from creditchain.events.codes import Severity
 from creditchain.logs import set_up_logs
-from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Pack, Severity, parse_pack
+from regulator.audit import AUDIT_RULES, AuditFinding, BadPack, Pack, parse_pack
 from regulator.audit.pack import PACK_BYTES_MAX
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.auditor import Auditor

@@ -17,7 +17,7 @@ from regulator.audit.log import LOG_RULES
 from regulator.audit.members import MEMBER_RULES
 from regulator.audit.pack import BadPack, Pack, parse_pack
 from regulator.audit.privacy import PRIVACY_RULES
-from regulator.audit.rule import Concern, Due, Regime, Rule, Said, Severity, View
+from regulator.audit.rule import Concern, Due, Regime, Rule, Said, View
 from regulator.audit.use import USE_RULES
 
 AUDIT_RULES: Final[tuple[Rule[Any], ...]] = (
@@ -45,7 +45,6 @@ __all__ = [
     "Regime",
     "Rule",
     "Said",
-    "Severity",
     "View",
     "WakeUp",
     "parse_pack",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import Purpose
+from creditchain.events.codes import Purpose, Severity
 from creditchain.events.consent import ConsentGranted, ConsentWithdrawn
 from creditchain.events.order import (
     OrderApproved,
@@ -30,7 +30,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

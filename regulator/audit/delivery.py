@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import DisputeCode, Outcome, Section
+from creditchain.events.codes import DisputeCode, Outcome, Section, Severity
 from creditchain.events.order import (
     DeliveryAcknowledged,
     DeliveryDisputed,
@@ -28,7 +28,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     codes,
     limit,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from creditchain.events import b64u, canonical_json, format_time
-from regulator.audit.rule import Severity
+from creditchain.events.codes import Severity
 
 
 class Cited(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import ErasureGround, KeyUse, MemberKind
+from creditchain.events.codes import ErasureGround, KeyUse, MemberKind, Severity
 from creditchain.events.consent import ConsentGranted
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.enterprise import (
@@ -29,7 +29,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     codes,
     limit,

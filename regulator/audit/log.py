@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from creditchain.events import EVENTS
-from creditchain.events.codes import ErasureGround
+from creditchain.events.codes import ErasureGround, Severity
 from creditchain.events.erasure import BodyErased, ReportErased
 from creditchain.events.finding import FindingAsked
 from creditchain.events.inspection import CaseOpened, IdentitiesResolved
@@ -24,7 +24,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

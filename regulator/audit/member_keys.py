@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from creditchain.events import EVENTS, format_time
-from creditchain.events.codes import KeyUse
+from creditchain.events.codes import KeyUse, Severity
 from creditchain.events.consent import ConsentGranted
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.enterprise import AuthoriserKeyRevoked
@@ -24,7 +24,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from creditchain.events import EVENTS, Body
-from creditchain.events.codes import MemberKind
+from creditchain.events.codes import MemberKind, Severity
 from creditchain.events.consortium import ConsortiumFounded, RulebookAdopted
 from creditchain.events.enterprise import AuthoriserKeyRevoked
 from creditchain.events.finding import FindingAnswered
@@ -42,7 +42,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

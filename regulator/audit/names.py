@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import ErasureGround
+from creditchain.events.codes import ErasureGround, Severity
 from creditchain.events.erasure import DirectoryErased
 from creditchain.events.membership import MemberWithdrawn
 from creditchain.events.officer import OfficerAppointed, OfficerDismissed
@@ -24,7 +24,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     codes,
     limit,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import MemberKind, ObjectionOutcome, SupersedeReason
+from creditchain.events.codes import MemberKind, ObjectionOutcome, Severity, SupersedeReason
 from creditchain.events.objection import ObjectionAnswered, ObjectionRaised
 from creditchain.events.order import ReportDelivered
 from creditchain.events.records import RecordsCommitted, RecordsSuperseded
@@ -21,7 +21,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

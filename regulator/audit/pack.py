@@ -30,8 +30,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from typing import Any, Final
 
+from creditchain.events.codes import Severity
 from regulator.audit.almanac import Almanac, day_number
-from regulator.audit.rule import Regime, Rule, Severity
+from regulator.audit.rule import Regime, Rule
 
 PACK_BYTES_MAX: Final = 262_144
 """A pack of some 60 rules and ten years of holidays has 20 KiB."""

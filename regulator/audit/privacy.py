@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import Purpose, Section
+from creditchain.events.codes import Purpose, Section, Severity
 from creditchain.events.consent import ConsentGranted
 from creditchain.events.consortium import ConsortiumFounded
 from creditchain.events.erasure import ReportErased
@@ -28,7 +28,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     codes,
     limit,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import CreditDecision, MemberKind, Purpose
+from creditchain.events.codes import CreditDecision, MemberKind, Purpose, Severity
 from creditchain.events.order import CreditDecided, OrderPlaced
 from regulator.audit.almanac import DAY_MS
 from regulator.audit.fact import Consent, Member, Order, proof_of
@@ -20,7 +20,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from creditchain.events import Body
+from creditchain.events.codes import Severity
 from creditchain.events.field import INTEGER_MAX
 
 P = TypeVar("P")
@@ -27,14 +28,6 @@ F = TypeVar("F", bound=tuple[Any, ...])
 
 ENTRIES_CITED_MAX: Final = 32
 """A finding cites what proves it; of a surge of thousands the first few and the last do."""
-
-
-class Severity(StrEnum):
-    """How soon somebody must look."""
-
-    LOW = "LOW"
-    MEDIUM = "MEDIUM"
-    HIGH = "HIGH"
 
 
 class Regime(StrEnum):

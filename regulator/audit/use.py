@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from creditchain.events import EVENTS, Body
-from creditchain.events.codes import Role
+from creditchain.events.codes import Role, Severity
 from creditchain.events.consent import ConsentRequested
 from creditchain.events.officer import OfficerAppointed
 from creditchain.events.order import (
@@ -33,7 +33,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     limit,
 )

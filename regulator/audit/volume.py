@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from creditchain.events.codes import DeclineCode, Outcome
+from creditchain.events.codes import DeclineCode, Outcome, Severity
 from creditchain.events.order import OrderDeclined, OrderPlaced, ReportDelivered
 from regulator.audit.fact import Enterprise, Member, Order
 from regulator.audit.rule import (
@@ -19,7 +19,6 @@ from regulator.audit.rule import (
     Regime,
     Rule,
     Said,
-    Severity,
     View,
     codes,
     limit,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from creditchain.events.codes import Severity
 from regulator.analytics.session import open_session
-from regulator.audit import AuditFinding, Severity
+from regulator.audit import AuditFinding
 from regulator.audit.finding import Cited
 from regulator.audit_store import AUDIT_NAME, AuditStore
 from regulator.database import open_database

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regulator.audit import AUDIT_RULES, BadPack, Severity, parse_pack
+from creditchain.events.codes import Severity
+from regulator.audit import AUDIT_RULES, BadPack, parse_pack
 from regulator.audit.pack import PACK_BYTES_MAX
 from regulator.auditing import read_pack
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from creditchain.events.codes import Severity
 from creditchain.events.consent import ConsentExpired
-from regulator.audit import BadPack, Concern, Pack, Regime, Rule, Said, Severity, View, parse_pack
+from regulator.audit import BadPack, Concern, Pack, Regime, Rule, Said, View, parse_pack
 from regulator.audit.almanac import Almanac, day_number
 from regulator.audit.pack import CODE_CHARS_MAX, DATES_MAX, PACK_BYTES_MAX, PROBLEM_CHARS_MAX
 from regulator.audit.rule import NoLimits, codes, limit

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from creditchain.events.codes import RefusalReason
+from creditchain.events.codes import RefusalReason, Severity
 from creditchain.events.consent import ConsentExpired, ConsentRefused, ConsentWithdrawn
 from creditchain.events.field import INTEGER_MAX
 from regulator.audit import (
@@ -20,7 +20,6 @@ from regulator.audit import (
     Regime,
     Rule,
     Said,
-    Severity,
     WakeUp,
 )
 from regulator.audit.fact import Member, Unseen

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from creditchain.events.codes import Severity
 from fixtures.stories.story import read_story
-from regulator.audit import AuditFinding, Severity
+from regulator.audit import AuditFinding
 from regulator.audit.finding import Cited
 from regulator.report.contents.scorecard import PARTS, part_of
 from regulator.report.model import ReportCode
