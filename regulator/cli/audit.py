@@ -71,10 +71,16 @@ def _audit(
                         count += 1
                         _print(finding.to_json(), finding.evidence, as_json=as_json)
                 progress.update(task, completed=auditor.progress.size)
+        unseen = auditor.progress.unseen
         auditor.close()
         store.close()
     if not as_json:
         typer.echo(f"{count} findings in entries {start} to {end - 1} under {pack.label}")
+        if unseen:
+            typer.echo(
+                f"bodies erased or missing: {unseen}. An audit that began before that knew them, "
+                "this one does not: what it finds from the first of them on is uncertain"
+            )
     return count
 
 
