@@ -58,7 +58,8 @@ def test_the_findings_of_a_story_are_those_that_are_kept(name: str) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_findings_among_any_events_are_those_that_are_kept(seed: int) -> None:
-    assert digests_of(seed) == json.loads(KEPT.read_text(encoding="utf-8"))[str(seed)]
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))[str(seed)]
+    assert digests_of(seed) == kept, "python -m tests.unit.regulator.audit.test_same_bytes"
 
 
 if __name__ == "__main__":
