@@ -47,7 +47,7 @@ bench:
 	@tools/setup bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# Not part of test: an hour on two cores; `make mutants ARGS=tlog` tries one group. docs/mutants.md
+# Not part of test: seven minutes of CPU; `make mutants ARGS=tlog` tries one group. docs/mutants.md
 mutants: setup
 	$(BIN)/python tools/mutants.py $(ARGS)
 
