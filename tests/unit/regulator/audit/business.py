@@ -43,6 +43,7 @@ class Business(Consortium):
         self._batch_at = 0
         self._kept: list[tuple[int, str]] = []
         self._asked_at: dict[str, int] = {}
+        self._seen: dict[int, bytes] = {}
         super().__init__(seed)
         for _ in range(40):
             self.enrol()
@@ -61,7 +62,13 @@ class Business(Consortium):
             sections = tuple(replace(part, batches=batches) for part in body.sections or ())
             body = replace(body, sections=sections)
             self._kept.append((self.at, body.order))
-        return super().admit(actor, body)
+        sealed = super().admit(actor, body)
+        self._seen[self.log.size - 1] = sealed.body
+        return sealed
+
+    def body(self, index: int) -> bytes:
+        """The body at an index as an observer saw it that was there before it was erased."""
+        return self._seen.get(index) or self.log.bodies[index]
 
     def order(self) -> None:
         """An order in working hours, under records of the day; now and then something else."""
@@ -168,12 +175,10 @@ class Business(Consortium):
         return self.actor(b64u(self._bytes(16))).key
 
 
-def read_log(consortium: Consortium) -> Iterator[tuple[int, int, str, Said | None]]:
-    """The entries of a log as the auditor steps through them; None for an erased body."""
-    for index, (raw, body) in enumerate(
-        zip(consortium.log.entries, consortium.log.bodies, strict=True)
-    ):
+def read_log(business: Business) -> Iterator[tuple[int, int, str, Said]]:
+    """The entries of a log as an auditor that is there steps through them."""
+    for index, raw in enumerate(business.log.entries):
         entry = parse_entry(raw)
         commitment = b64u(entry.commitment)
-        said = read_said(index, entry.at, commitment, body) if body else None
+        said = read_said(index, entry.at, commitment, business.body(index))
         yield index, entry.at, commitment, said
