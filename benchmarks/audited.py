@@ -2,13 +2,17 @@
 
 `regulator serve` as a process begins with nothing beside a hub process; measured is the time until
 it has cosigned the hub's checkpoint as auditor, that is verified, replayed, stored and audited all
-of it. The bare side verifies the same signatures with OpenSSL, keys and messages at hand, in as
-many processes as there are cores. Its peak of memory is the observer's and that of all its
-processes; then one daily report over the same copy is made by the observer's own command.
+of it. The pack is the one that ships, but lets an agency make every section itself: the load cites
+no batches, and a finding for each section delivered would measure the writing of findings.
+
+The bare side verifies the same signatures with OpenSSL, keys and messages at hand, in as many
+processes as there are cores. The peak of memory is the observer's and that of all its processes;
+then one daily report over the same copy is made by the observer's own command.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -24,7 +28,9 @@ from benchmarks.catch_up import Signed, signatures, verify_bare
 from benchmarks.figure import Figure, Measured
 from benchmarks.machine import CORES, Busy, children_of, cpu_s, peak_mib
 from benchmarks.site import Site
+from creditchain.events.codes import Section
 from fixtures.demo.stage import program
+from regulator.auditing import read_pack
 from regulator.cosign import AUDIT
 from regulator.database import OBSERVER_NAME
 from regulator.observer import REGISTER_NAME
@@ -104,6 +110,7 @@ def measure(bench: Bench) -> Measured:
 
 
 def _catch_up(site: Site, size: int) -> Audited:
+    _let_sections_be_own(site)
     with site.ledger() as ledger:
         signed = signatures(ledger, SIGNATURES_MAX)
     bare = _bare(signed)
@@ -125,6 +132,17 @@ def _catch_up(site: Site, size: int) -> Audited:
             others = busy.others_share(used)
             peak = sum(peak_mib(pid) for pid in own[:-1])
     return Audited(size / taken, bare, peak, used * 1000 / size, others)
+
+
+def _let_sections_be_own(site: Site) -> None:
+    shipped = read_pack(None).decode()
+    own = ", ".join(f'"{section.value}"' for section in Section)
+    pack, count = re.subn(r"(?m)^own_sections = .*$", f"own_sections = [{own}]", shipped)
+    assert count == 1, "the rule for sources has one limit"
+    folder = site.folder / "observer"
+    (folder / "pack.toml").write_text(pack.replace("cn-enterprise", "cn-bench", 1), "utf-8")
+    with (folder / "observer.toml").open("a", encoding="utf-8") as file:
+        file.write('\nrule_pack = "pack.toml"\n')
 
 
 def _bare(signed: Sequence[Signed]) -> float:
