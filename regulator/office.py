@@ -99,6 +99,15 @@ class Office:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def close(self) -> None:
+        """Give the file back, after the transaction that another thread may have under way.
+
+        Work whose task was cancelled goes on in its thread; the connection must not go from under
+        it, and what it begins later fails cleanly.
+        """
+        with self._lock:
+            self._connection.close()
+
     def run(self, code: str, period: str) -> Run | None:
         """What is known of a report for a period."""
         with self.writing() as connection:
@@ -158,9 +167,14 @@ def open_office(folder: Path) -> Iterator[Office]:
                     f"{path} is no office database, or is damaged ({error}); move it away: what "
                     "was announced is then announced again, under the same ids"
                 ) from None
-            yield Office(connection)
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        office = Office(connection)
+        try:
+            yield office
+        finally:
+            office.close()
 
 
 def read_runs(folder: Path) -> list[Run]:

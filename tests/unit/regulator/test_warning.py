@@ -7,6 +7,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -413,6 +414,28 @@ async def test_a_fault_in_one_channel_does_not_silence_the_other(tmp_path, time)
                 assert await warnings.send_next(one)
     assert read_outbox(tmp_path)["mail"]["problem"] == "ZeroDivisionError"
     assert read_outbox(tmp_path)["webhook"]["sent"] == 1
+
+
+def test_an_office_closes_after_what_another_thread_is_writing(tmp_path):
+    began, go_on = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def write(office: Office) -> None:
+        with office.writing() as connection:
+            began.set()
+            assert go_on.wait(10)
+            connection.execute("SELECT count(*) FROM run").fetchone()
+            ended.append("written")
+
+    with open_office(tmp_path) as office:
+        thread = threading.Thread(target=write, args=(office,))
+        thread.start()
+        assert began.wait(10)
+        threading.Timer(0.1, go_on.set).start()
+    assert ended == ["written"]
+    thread.join()
+    with pytest.raises(sqlite3.ProgrammingError), office.writing():
+        pass
 
 
 async def test_a_full_disk_repeats_nothing_and_ends_nothing(tmp_path, monkeypatch):
